@@ -1,0 +1,32 @@
+"""daskrec recommends items to users, on a laptop and on a Dask cluster.
+
+::
+
+    from daskrec.models import ALSWrap
+
+    recs = ALSWrap(rank=64, seed=0).fit_predict(log, k=10)
+
+``log`` is a pandas, polars, Arrow or Dask frame with the columns ``user_idx`` and
+``item_idx`` (and ``relevance``, if there is one), or a path of Parquet or CSV files;
+``recs`` is a frame of the same kind with the ten best items of each user.
+"""
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "load", "save"]
+
+
+def save(model: Any, path: Any, overwrite: bool = False) -> None:
+    """Save a fitted model to a folder; see ``daskrec.store.save``."""
+    from daskrec import store
+
+    store.save(model, path, overwrite)
+
+
+def load(path: Any) -> Any:
+    """Load a model that ``save`` wrote; see ``daskrec.store.load``."""
+    from daskrec import store
+
+    return store.load(path)

@@ -1,0 +1,5 @@
+"""``python -m daskrec``: the command line."""
+
+from daskrec.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""From any frame to user blocks, and from results back to the same kind of frame."""

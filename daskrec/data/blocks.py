@@ -1,0 +1,195 @@
+"""User blocks: the form in which every model sees a log.
+
+A block is the complete history of a contiguous range of users: a CSR matrix of those users
+by all items. For five rows (user, item, relevance)::
+
+    (10, 7, 1) (10, 9, 2) (20, 9, 1) (20, 9, 4) (35, 8, 1)
+
+the items get the codes 7 -> 0, 8 -> 1, 9 -> 2, and one block of all three users holds::
+
+    user_ids  10 20 35
+    indptr    0 2 3 4
+    indices   0 2 2 1       item codes, sorted within a user
+    data      1 2 5 1       relevance; the repeated pair is one entry with the sum
+    repeats   1 1 2 1       rows behind each entry (empty when all are 1)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from daskrec.data.ids import Ids, ShardedIds
+from daskrec.engine import runtime
+from daskrec.engine.arrays import Array, Arrays, Vector
+from daskrec.engine.csr import Csr, build_csr
+from daskrec.engine.shared import Shared, as_array
+
+
+@dataclass(frozen=True)
+class Features:
+    """Frames of features of users and of items, where a caller gave some."""
+
+    users: Any = None
+    items: Any = None
+
+
+class UserBlock:
+    """The histories of some users.
+
+    Parameters
+    ----------
+    user_ids
+        The sorted ids of the users, one for each row.
+    matrix
+        Users x all items; float32 relevance, int32 item codes sorted within a row.
+    repeats
+        int32 number of log rows behind each entry; empty when every entry is one row.
+    """
+
+    __slots__ = ("matrix", "repeats", "user_ids")
+
+    def __init__(self, user_ids: Ids, matrix: Csr, repeats: Vector) -> None:
+        self.user_ids = user_ids
+        self.matrix = matrix
+        self.repeats = repeats
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def row_count(self) -> int:
+        """Number of log rows."""
+        return int(self.repeats.sum(dtype=np.int64)) if len(self.repeats) else self.matrix.nnz
+
+    def users(self, start: int, stop: int) -> "UserBlock":
+        """Return the users from ``start`` to ``stop``, as views."""
+        first, last = self.matrix.indptr[start], self.matrix.indptr[stop]
+        repeats = self.repeats[first:last] if len(self.repeats) else self.repeats
+        return UserBlock(self.user_ids[start:stop], self.matrix.rows(start, stop), repeats)
+
+    def to_arrays(self) -> Arrays:
+        """Return the arrays that make this object."""
+        return {
+            "user_ids": self.user_ids.values,
+            "repeats": self.repeats,
+            **self.matrix.to_arrays(),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "UserBlock":
+        """Make the object of its arrays."""
+        matrix = Csr.from_arrays(arrays)
+        return cls(Ids(arrays["user_ids"]), matrix, as_array(arrays["repeats"]))
+
+
+def make_block(
+    user_ids: Ids, users: Vector, items: Vector, relevance: Vector | None, item_count: int
+) -> UserBlock:
+    """Make a block of coded rows in any order.
+
+    Parameters
+    ----------
+    user_ids
+        The ids of the rows of the block.
+    users, items
+        Codes of one length: positions in ``user_ids``, and item codes.
+    relevance
+        float32, or None where every row counts 1.
+    item_count
+        Number of items.
+    """
+    matrix, repeats = build_csr(users, items, relevance, len(user_ids), item_count)
+    return UserBlock(user_ids, matrix, repeats)
+
+
+class UserBlocks:
+    """All users of a log, in blocks.
+
+    Parameters
+    ----------
+    parts
+        One entry a block: a handle on a ``UserBlock``, or a task that gives one.
+    bounds
+        The first user id of each block but the first.
+    item_ids
+        The items of the columns.
+    """
+
+    def __init__(self, parts: Sequence[Any], bounds: Array, item_ids: Ids) -> None:
+        self.parts = list(parts)
+        self.bounds = bounds
+        self.item_ids = item_ids
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def tasks(self, function: Callable[..., Any], *args: Any) -> list[Any]:
+        """Return one task a block, which calls ``function(block, *args)``."""
+        return [runtime.task(_on_block, part, function, *args) for part in self.parts]
+
+    def map(self, function: Callable[..., Any], *args: Any, label: str) -> list[Any]:
+        """Call ``function(block, *args)`` on every block; return the results in order."""
+        return runtime.compute(self.tasks(function, *args), label)
+
+
+def _on_block(part: Any, function: Callable[..., Any], *args: Any) -> Any:
+    return function(part.get() if isinstance(part, Shared) else part, *args)
+
+
+class Interactions(UserBlocks):
+    """The training log of a model: user blocks whose sizes are known.
+
+    Parameters
+    ----------
+    parts, bounds, item_ids
+        As for ``UserBlocks``.
+    user_ids
+        The users, in one shard a block or in a single one.
+    offsets
+        int64 array, one longer than ``parts``: the code of the first user of each block,
+        then the number of users.
+    entry_offsets
+        The same for entries (distinct user-item pairs).
+    row_count
+        Number of log rows.
+    graded
+        Whether the log has a column of relevance.
+    """
+
+    features: Features = Features()
+
+    def __init__(
+        self,
+        parts: Sequence[Any],
+        bounds: Array,
+        item_ids: Ids,
+        *,
+        user_ids: ShardedIds,
+        offsets: Vector,
+        entry_offsets: Vector,
+        row_count: int,
+        graded: bool,
+    ) -> None:
+        super().__init__(parts, bounds, item_ids)
+        self.user_ids = user_ids
+        self.offsets = offsets
+        self.entry_offsets = entry_offsets
+        self.row_count = row_count
+        self.graded = graded
+
+    @property
+    def user_count(self) -> int:
+        """Number of users."""
+        return int(self.offsets[-1])
+
+    @property
+    def item_count(self) -> int:
+        """Number of items."""
+        return len(self.item_ids)
+
+    @property
+    def entry_count(self) -> int:
+        """Number of distinct user-item pairs."""
+        return int(self.entry_offsets[-1])

@@ -1,0 +1,1 @@
+"""Kernels on arrays, and the runtime that runs them. Nothing here knows a model."""

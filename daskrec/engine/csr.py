@@ -1,0 +1,254 @@
+"""Compressed sparse rows: building them from coded rows, and turning them over.
+
+The kernels here are counting sorts: linear in the number of entries, and stable, so that
+sorted columns come out without a comparison.
+"""
+
+import numpy as np
+
+from daskrec.engine.arrays import Arrays, Vector
+from daskrec.engine.jit import kernel
+
+
+class Csr:
+    """A sparse matrix by rows, with sorted columns.
+
+    Parameters
+    ----------
+    indptr
+        int64, one longer than the rows; its first value is 0.
+    indices
+        int32 column of each entry, ascending within a row.
+    data
+        float32 value of each entry, or empty where every entry is 1.
+    width
+        Number of columns.
+    """
+
+    __slots__ = ("data", "indices", "indptr", "width")
+
+    def __init__(self, indptr: Vector, indices: Vector, data: Vector, width: int) -> None:
+        self.indptr = indptr
+        self.indices = indices
+        self.data = data
+        self.width = width
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def nnz(self) -> int:
+        """Number of entries."""
+        return len(self.indices)
+
+    def rows(self, start: int, stop: int) -> "Csr":
+        """Return a range of rows; the entries are views."""
+        first, last = self.indptr[start], self.indptr[stop]
+        data = self.data[first:last] if len(self.data) else self.data
+        return Csr(
+            self.indptr[start : stop + 1] - first, self.indices[first:last], data, self.width
+        )
+
+    def take(self, rows: Vector) -> "Csr":
+        """Return the rows of the given numbers; -1 gives an empty row."""
+        lengths = np.where(rows >= 0, np.diff(self.indptr)[rows], 0) if len(self) else 0 * rows
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        indices = np.empty(indptr[-1], dtype=np.int32)
+        data = np.empty(indptr[-1] if len(self.data) else 0, dtype=np.float32)
+        _copy_rows(self.indptr, self.indices, self.data, rows, indptr, indices, data)
+        return Csr(indptr, indices, data, self.width)
+
+    def values(self) -> Vector:
+        """Return the values, of ones where they are not kept."""
+        return self.data if len(self.data) else np.ones(self.nnz, dtype=np.float32)
+
+    def transposed(self) -> "Csr":
+        """Return the transpose: a counting sort, linear in the entries."""
+        indptr = np.zeros(self.width + 1, dtype=np.int64)
+        indices = np.empty(self.nnz, dtype=np.int32)
+        data = np.empty(len(self.data), dtype=np.float32)
+        count_columns(self.indices, indptr)
+        fill_transpose(self.indptr, self.indices, self.data, 0, indptr[:-1].copy(), indices, data)
+        return Csr(indptr, indices, data, len(self))
+
+    def to_arrays(self) -> Arrays:
+        """Return the arrays that make this object."""
+        width = np.array([self.width], dtype=np.int64)
+        return {"indptr": self.indptr, "indices": self.indices, "data": self.data, "width": width}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "Csr":
+        """Make the object of its arrays."""
+        indptr, indices, data, width = (
+            np.asarray(arrays[name]) for name in ("indptr", "indices", "data", "width")
+        )
+        return cls(indptr, indices, data, int(width[0]))
+
+
+def build_csr(
+    rows: Vector, columns: Vector, values: Vector | None, height: int, width: int
+) -> tuple[Csr, Vector]:
+    """Sort coded entries into rows and join those that repeat a place.
+
+    Parameters
+    ----------
+    rows, columns
+        Codes, in any order.
+    values
+        float32 values, or None for ones. Values of a repeated place are added in float64
+        in ascending order, so that the order of the rows does not show in the sum.
+    height, width
+        Size of the matrix.
+
+    Returns
+    -------
+    matrix
+        The sparse matrix; its data are empty when every value is 1.
+    repeats
+        int32 number of rows behind each entry; empty when no place is repeated.
+
+    Notes
+    -----
+    Two counting sorts, by column and then by row: linear in time, 20 bytes an entry.
+    """
+    rows = rows.astype(np.int32, copy=False)
+    columns = columns.astype(np.int32, copy=False)
+    given = np.empty(0, dtype=np.float32) if values is None else values
+    by_column = np.empty(len(rows), dtype=np.int64)
+    starts = np.zeros(width + 1, dtype=np.int64)
+    count_columns(columns, starts)
+    _order_by(columns, starts[:-1].copy(), by_column)
+    indptr = np.zeros(height + 1, dtype=np.int64)
+    count_columns(rows, indptr)
+    indices = np.empty(len(rows), dtype=np.int32)
+    data = np.empty(len(given), dtype=np.float32)
+    _place(rows, columns, given, by_column, indptr[:-1].copy(), indices, data)
+    repeated = _count_repeats(indptr, indices)
+    if repeated == 0:
+        return Csr(indptr, indices, data, width), np.empty(0, dtype=np.int32)
+    kept = len(rows) - repeated
+    joined = np.empty(kept, dtype=np.int32)
+    sums = np.empty(kept, dtype=np.float32)
+    repeats = np.empty(kept, dtype=np.int32)
+    if values is None:
+        data = np.ones(len(rows), dtype=np.float32)
+    _join(indptr, indices, data, joined, sums, repeats)
+    return Csr(indptr, joined, sums, width), repeats
+
+
+@kernel()
+def count_columns(columns: Vector, starts: Vector) -> None:
+    """Write where each column starts in an order by columns; ``starts`` comes in zero."""
+    for entry in range(len(columns)):
+        starts[columns[entry] + 1] += 1
+    for column in range(len(starts) - 1):
+        starts[column + 1] += starts[column]
+
+
+@kernel()
+def _order_by(keys: Vector, cursor: Vector, order: Vector) -> None:
+    for entry in range(len(keys)):
+        key = keys[entry]
+        order[cursor[key]] = entry
+        cursor[key] += 1
+
+
+@kernel()
+def _place(
+    rows: Vector,
+    columns: Vector,
+    values: Vector,
+    order: Vector,
+    cursor: Vector,
+    indices: Vector,
+    data: Vector,
+) -> None:
+    for step in range(len(order)):
+        entry = order[step]
+        place = cursor[rows[entry]]
+        cursor[rows[entry]] = place + 1
+        indices[place] = columns[entry]
+        if len(values) > 0:
+            data[place] = values[entry]
+
+
+@kernel()
+def _count_repeats(indptr: Vector, indices: Vector) -> int:
+    repeated = 0
+    for row in range(len(indptr) - 1):
+        for entry in range(indptr[row] + 1, indptr[row + 1]):
+            repeated += indices[entry] == indices[entry - 1]
+    return repeated
+
+
+@kernel()
+def _join(
+    indptr: Vector, indices: Vector, data: Vector, joined: Vector, sums: Vector, repeats: Vector
+) -> None:
+    """Join equal neighbours within rows; ``indptr`` is rewritten."""
+    write = 0
+    begin = indptr[0]
+    for row in range(len(indptr) - 1):
+        entry, end = begin, indptr[row + 1]
+        begin = end
+        while entry < end:
+            stop = entry + 1
+            while stop < end and indices[stop] == indices[entry]:
+                stop += 1
+            joined[write] = indices[entry]
+            repeats[write] = stop - entry
+            sums[write] = _sorted_sum(data[entry:stop])
+            write += 1
+            entry = stop
+        indptr[row + 1] = write
+
+
+@kernel()
+def _sorted_sum(values: Vector) -> float:
+    if len(values) == 1:
+        return values[0]
+    total = 0.0
+    for value in np.sort(values):
+        total += value
+    return total
+
+
+@kernel()
+def fill_transpose(
+    indptr: Vector,
+    indices: Vector,
+    data: Vector,
+    first_row: int,
+    cursor: Vector,
+    t_indices: Vector,
+    t_data: Vector,
+) -> None:
+    """Append the entries of a block of rows to the columns of a transpose.
+
+    Blocks are given in order; ``cursor`` says where the next entry of each column goes.
+    """
+    for row in range(len(indptr) - 1):
+        for entry in range(indptr[row], indptr[row + 1]):
+            place = cursor[indices[entry]]
+            cursor[indices[entry]] = place + 1
+            t_indices[place] = first_row + row
+            if len(data) > 0:
+                t_data[place] = data[entry]
+
+
+@kernel()
+def _copy_rows(
+    indptr: Vector,
+    indices: Vector,
+    data: Vector,
+    rows: Vector,
+    new: Vector,
+    out: Vector,
+    to: Vector,
+) -> None:
+    for row in range(len(rows)):
+        if rows[row] >= 0:
+            begin, count = indptr[rows[row]], new[row + 1] - new[row]
+            out[new[row] : new[row + 1]] = indices[begin : begin + count]
+            if len(data) > 0:
+                to[new[row] : new[row + 1]] = data[begin : begin + count]

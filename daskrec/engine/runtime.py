@@ -1,0 +1,178 @@
+"""How work is run: the one place that knows whether a Dask client exists.
+
+Work is a list of tasks (``task``) that is computed under whatever scheduler the user has:
+threads when there is none, a ``Client`` of any kind, the synchronous scheduler. Tasks are
+pure functions at module level with small arguments; large values are ``Shared`` handles.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import dask
+from dask.callbacks import Callback
+from dask.delayed import Delayed, delayed
+
+from daskrec import progress
+from daskrec.engine import config, shared
+from daskrec.engine.threads import single_threaded_blas
+from daskrec.errors import StorageError
+
+logger = logging.getLogger("daskrec")
+
+
+def client() -> Any:
+    """Return the Dask client that the user's tasks go to, or None."""
+    get = dask.base.get_scheduler()
+    owner = getattr(get, "__self__", None)
+    # Only a process that has made a client has imported distributed.
+    return owner if type(owner).__module__.startswith("distributed") else None
+
+
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """Send tasks to a Dask scheduler, as long as the context lasts."""
+    from distributed import Client
+
+    with Client(address, timeout="10s"):
+        yield
+
+
+def in_process() -> bool:
+    """Tell whether tasks run in this process, so that a reference is enough for them."""
+    get = dask.base.get_scheduler()
+    if get is None:
+        return True
+    owner = client()
+    if owner is not None:
+        return False
+    return getattr(get, "__module__", "") in {"dask.local", "dask.threaded"}
+
+
+def parallelism() -> int:
+    """Return the number of tasks that can run at the same time."""
+    owner = client()
+    if owner is not None:
+        threads = owner.nthreads().values()
+        return max(1, sum(threads))
+    get = dask.base.get_scheduler()
+    if getattr(get, "__name__", "") == "get_sync":
+        return 1
+    return max(1, dask.config.get("num_workers", None) or dask.system.CPU_COUNT)
+
+
+def storage() -> str | None:
+    """Return the folder where tasks leave large results; None where a reference serves.
+
+    Raises
+    ------
+    StorageError
+        Workers run on several hosts and ``daskrec.storage-path`` names no folder that all
+        of them see.
+    """
+    owner = client()
+    if owner is not None and not config.get("storage-path"):
+        hosts = {address.rsplit(":", 1)[0] for address in owner.nthreads()}
+        if len(hosts) > 1:
+            raise StorageError(
+                f"the workers run on {len(hosts)} hosts: set daskrec.storage-path (Dask "
+                "configuration) to a folder or an fsspec URL that all of them see"
+            )
+    return None if in_process() else shared.session_folder()
+
+
+def task(function: Callable[..., Any], *args: Any) -> Delayed:
+    """Make one task. Lists among the arguments may hold other tasks."""
+    return delayed(function, pure=False)(*args)  # type: ignore[no-any-return]
+
+
+def compute(tasks: Sequence[Delayed], label: str) -> list[Any]:
+    """Run tasks and return their results in order."""
+    if not tasks:
+        return []
+    with _running(label, len(tasks)):
+        return list(dask.compute(*tasks, optimize_graph=False))
+
+
+def persist(tasks: Sequence[Delayed], label: str) -> list[Any]:
+    """Run tasks and keep their results where they are.
+
+    In this process the results themselves come back; with a client, tasks whose results
+    the workers hold, and make again when a worker is lost.
+    """
+    if in_process():
+        return compute(tasks, label)
+    storage()
+    with _running(label, len(tasks)):
+        kept = list(dask.persist(*tasks, optimize_graph=False))
+        owner = client()
+        if owner is not None:
+            _raise_first_error(owner.futures_of(kept))
+        return kept
+
+
+def _raise_first_error(futures: Sequence[Any]) -> None:
+    """Wait for the work, and raise the error of a task as the task raised it."""
+    from distributed import wait
+
+    wait(futures)
+    for future in futures:
+        if future.status == "error":
+            future.result()
+
+
+@contextmanager
+def _running(label: str, total: int) -> Iterator[None]:
+    """Run a stage: one BLAS thread a task in this process, a bar, and quiet shuffles."""
+    with ExitStack() as stack:
+        step = stack.enter_context(progress.bar(label, total))
+        if in_process():
+            stack.enter_context(single_threaded_blas())
+            stack.enter_context(_TaskCounter(step))
+        stack.enter_context(_quiet_shuffles())
+        logger.debug("%s: %d tasks", label, total)
+        yield
+
+
+class _TaskCounter(Callback):  # type: ignore[misc]
+    """Move a bar for every task that a local scheduler has run."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step = step
+        super().__init__(posttask=self._count)
+
+    def _count(self, *_: Any) -> None:
+        self._step()
+
+
+@contextmanager
+def _quiet_shuffles() -> Iterator[None]:
+    """Hold back the two warnings that distributed logs for every shuffle that it plans."""
+    log = logging.getLogger("distributed.shuffle._scheduler_plugin")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def shuffle_method() -> str:
+    """Return the shuffle that keeps its row order and its results: never the disk one."""
+    return "tasks" if client() is None else "p2p"
+
+
+def tree_reduce(parts: Sequence[Any], merge: Callable[[Any, Any], Any]) -> Any:
+    """Merge results pairwise in a fixed order, whatever made them and when.
+
+    Neighbours are merged first, so that the rounding of a sum depends only on the number
+    of parts.
+    """
+    level = list(parts)
+    while len(level) > 1:
+        level = [
+            merge(level[i], level[i + 1]) if i + 1 < len(level) else level[i]
+            for i in range(0, len(level), 2)
+        ]
+    return level[0]

@@ -1,0 +1,207 @@
+"""Scorers: how a model turns users and items into scores, and all of them into a top-k.
+
+A model hands over one scorer; every recommendation of the library is made by its ``top``
+and every score of a pair by its ``pairs``. There are three, for the three shapes of
+models: one list for everybody, sums over the neighbours of a history, and inner products
+of vectors. All keep the one order: score descending, then item ascending.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from daskrec.engine import config
+from daskrec.engine.arrays import Array, Vector
+from daskrec.engine.csr import Csr
+from daskrec.engine.pairs import neighbour_pairs
+from daskrec.engine.shared import RowShards, Shared
+from daskrec.engine.threads import single_threaded_blas
+from daskrec.engine.topk import dot_topk, flatten
+from daskrec.engine.topk_sparse import sparse_topk, take_unseen
+
+Ragged: TypeAlias = tuple[Vector, Vector, Vector]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a scorer.
+
+    Parameters
+    ----------
+    k
+        Length of a list.
+    candidates
+        Sorted int32 codes of the items that may be recommended; None for all.
+    filter_seen
+        Leave out what is in the history of the user.
+    """
+
+    k: int
+    candidates: Vector | None = None
+    filter_seen: bool = True
+
+    def length(self, item_count: int) -> int:
+        """Return the length that lists can reach."""
+        return min(self.k, item_count if self.candidates is None else len(self.candidates))
+
+
+class Histories(Protocol):
+    """Users with their histories: what a user block is to a scorer."""
+
+    user_ids: Any
+    matrix: Csr
+
+
+class Scorer(ABC):
+    """Scores of items for users. Scorers travel in graphs: they hold handles, not arrays."""
+
+    @abstractmethod
+    def top(self, users: Histories, request: Request) -> Ragged:
+        """Return the best items of each user.
+
+        Returns
+        -------
+        tuple
+            Row numbers int64 (positions in ``users``, ascending), item codes int32, and
+            scores float64; a user who cannot be served has no entry.
+        """
+
+    @abstractmethod
+    def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
+        """Score pairs of a row of ``users`` and an item code.
+
+        Returns
+        -------
+        tuple
+            Scores float64, and a mask of the pairs that could be scored.
+        """
+
+
+class ListScorer(Scorer):
+    """Everybody gets the same scores.
+
+    Parameters
+    ----------
+    scores
+        Handle on float64 scores, one an item; NaN keeps an item out of all lists.
+    """
+
+    def __init__(self, scores: Shared[Vector]) -> None:
+        self.scores = scores
+
+    def top(self, users: Histories, request: Request) -> Ragged:
+        """Take the first unseen items of one ranking: O(k + history) a user."""
+        scores = self.scores.get()
+        if request.candidates is None:
+            allowed = np.arange(len(scores), dtype=np.int32)
+        else:
+            allowed = request.candidates
+        allowed = allowed[~np.isnan(scores[allowed])]
+        order = allowed[np.lexsort((allowed, -scores[allowed]))]
+        matrix = users.matrix
+        indptr = matrix.indptr if request.filter_seen else np.zeros_like(matrix.indptr)
+        length = min(request.length(len(scores)), len(order))
+        found = take_unseen(order, scores[order], indptr, matrix.indices, length, len(scores))
+        rows, codes, _ = flatten(*found)
+        return rows, codes, scores[codes]  # in float64, as they were ranked
+
+    def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
+        """Look the scores up."""
+        scores = self.scores.get()[items]
+        return scores, ~np.isnan(scores)
+
+
+class NeighbourScorer(Scorer):
+    """A score is the sum of the similarities of the items of the history.
+
+    Parameters
+    ----------
+    similarity
+        Handle on the items x items matrix; row i holds the neighbours of item i.
+    """
+
+    def __init__(self, similarity: Shared[Csr]) -> None:
+        self.similarity = similarity
+
+    def top(self, users: Histories, request: Request) -> Ragged:
+        """Add up sparse rows: O(history x neighbours) a user."""
+        similarity, history = self.similarity.get(), users.matrix
+        allowed = None
+        if request.candidates is not None:
+            allowed = np.zeros(similarity.width, dtype=np.bool_)
+            allowed[request.candidates] = True
+        found = sparse_topk(
+            history.indptr,
+            history.indices,
+            similarity.indptr,
+            similarity.indices,
+            similarity.data,
+            request.length(similarity.width),
+            allowed=allowed,
+            filter_seen=request.filter_seen,
+        )
+        return flatten(*found)
+
+    def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
+        """Score pairs; those that no neighbour reaches have no score."""
+        similarity, history = self.similarity.get(), users.matrix
+        scores = neighbour_pairs(history, similarity, rows, items)
+        return scores, ~np.isnan(scores)
+
+
+class Encoder(Protocol):
+    """Turns ids into codes, -1 where an id is not known."""
+
+    def encode(self, ids: Array, /) -> Vector:
+        """Return the codes of ids."""
+
+
+class VectorScorer(Scorer):
+    """A score is the inner product of a vector of the user and one of the item.
+
+    Parameters
+    ----------
+    users
+        The ids of the rows of ``user_vectors``.
+    user_vectors
+        float32, users x rank, in shards.
+    item_vectors
+        Handle on float32, items x rank.
+    """
+
+    def __init__(
+        self, users: Encoder, user_vectors: RowShards, item_vectors: Shared[Vector]
+    ) -> None:
+        self.users = users
+        self.user_vectors = user_vectors
+        self.item_vectors = item_vectors
+
+    def top(self, users: Histories, request: Request) -> Ragged:
+        """Walk tiles of users x items: 2 x rank operations a score, one tile of memory."""
+        codes = self.users.encode(users.user_ids.values)
+        known = np.flatnonzero(codes >= 0)
+        items = self.item_vectors.get()
+        seen = (users.matrix.indptr, users.matrix.indices) if request.filter_seen else (None, None)
+        with single_threaded_blas():
+            found = dot_topk(
+                self.user_vectors.take(codes[known]),
+                items,
+                request.length(len(items)),
+                *seen,
+                rows=known,
+                candidates=request.candidates,
+                tile_bytes=config.get_bytes("tile-bytes"),
+            )
+        rows, best, scores = flatten(*found)
+        return known[rows], best, scores
+
+    def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
+        """Score pairs of known users."""
+        codes = self.users.encode(users.user_ids.values)[rows]
+        known = codes >= 0
+        scores = np.full(len(rows), np.nan)
+        left = self.user_vectors.take(codes[known])
+        scores[known] = np.einsum("ij,ij->i", left, self.item_vectors.get()[items[known]])
+        return scores, known

@@ -1,0 +1,34 @@
+"""One BLAS thread a task, as long as tasks run side by side in threads."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+_lock = threading.Lock()
+_depth = 0
+_limiter: Any = None
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread until the last user of this context has left.
+
+    The limit belongs to the process, and tasks enter and leave in any order: the first one
+    in keeps the user's numbers, the last one out puts them back.
+    """
+    global _depth, _limiter
+    with _lock:
+        _depth += 1
+        if _depth == 1:
+            _limiter = ThreadpoolController().limit(limits=1)
+    try:
+        yield
+    finally:
+        with _lock:
+            _depth -= 1
+            if _depth == 0:
+                _limiter.restore_original_limits()
+                _limiter = None

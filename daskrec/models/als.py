@@ -1,0 +1,348 @@
+"""ALSWrap: alternating least squares for implicit and explicit feedback."""
+
+import itertools
+import secrets
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from daskrec import progress
+from daskrec.data import output, transpose
+from daskrec.data.blocks import Features, Interactions
+from daskrec.data.columns import find
+from daskrec.data.frames import find_kind
+from daskrec.data.ids import Ids
+from daskrec.data.output import Form
+from daskrec.engine import config, runtime
+from daskrec.engine.arrays import Array, Arrays, Vector
+from daskrec.engine.csr import Csr
+from daskrec.engine.random import unit_rows
+from daskrec.engine.score import Scorer, VectorScorer
+from daskrec.engine.shared import RowShards, Shared
+from daskrec.engine.solve import gramian, solve_cg, solve_exact
+from daskrec.models.item_vector import ItemVectorModel
+from daskrec.models.params import check_choice, check_number, check_whole
+from daskrec.models.recommender import Recommender
+
+# Beyond this rank the cubes of the exact solver outweigh the better step that it makes.
+EXACT_RANK = 128
+
+
+class ALSWrap(ItemVectorModel, Recommender):
+    """Matrix factorisation by alternating least squares, as Spark's ALS defines it.
+
+    With implicit feedback, factors x_u and y_i minimise::
+
+        sum over all (u, i) of c_ui (p_ui - x_u . y_i)^2
+            + regularization (sum_u n_u |x_u|^2 + sum_i n_i |y_i|^2)
+
+    where ``p_ui`` is 1 for positive relevance and 0 else, and ``c_ui = 1 + alpha |r_ui|``
+    (1 where there is no interaction). With explicit feedback the sum runs over the
+    interactions, ``c`` is 1 and ``p`` the relevance. ``n`` counts the positive
+    interactions (explicit: all) of a user or item. The relevance of a recommendation is
+    ``x_u . y_i``.
+
+    Parameters
+    ----------
+    rank
+        Length of the factors; it may exceed the number of users and items.
+    implicit_prefs
+        Implicit feedback (True) or ratings to be predicted (False).
+    seed
+        Seed of the first factors, drawn by key: the partitioning of the log does not
+        matter. None draws another seed for each fit.
+    num_item_blocks, num_query_blocks
+        Numbers of blocks of items and of users; by default they follow from the log.
+    alpha
+        Weight of the relevance in the confidence.
+    regularization
+        Weight of the penalty on factors.
+    iterations
+        Rounds; each solves the items, then the users.
+    solver
+        ``"exact"`` (Cholesky), ``"cg"`` (three conjugate-gradient steps from the last
+        round's factors), or ``"auto"``: exact up to rank 128.
+    scale_regularization
+        Multiply the penalty by the number of interactions, as Spark does; False leaves it
+        plain, as the library ``implicit`` does.
+
+    Attributes
+    ----------
+    user_factors_
+        Factors of users, float32, in shards.
+    item_factors_
+        Handle on the factors of items, float32.
+
+    Notes
+    -----
+    A round takes ``2 nnz rank^2 + (users + items) rank^3 / 3`` multiply-adds exactly, and
+    about ``16 nnz rank`` with conjugate gradients. Memory: twice the interactions (8 bytes
+    an entry each) and ``4 rank (users + items)`` bytes. With workers, factors go through
+    ``daskrec.storage-path`` after each half round, so that a lost worker costs only the
+    tasks that it was at; a task that would need more than ``daskrec.share-limit`` bytes of
+    factors reads only the rows that it needs. Only users and items of the training are
+    served.
+
+    References
+    ----------
+    Y. Hu, Y. Koren and C. Volinsky, Collaborative filtering for implicit feedback
+    datasets, ICDM 2008. Y. Zhou et al., Large-scale parallel collaborative filtering for
+    the Netflix prize, AAIM 2008 (scaled penalty). G. Takács et al., Applications of the
+    conjugate gradient method for implicit feedback collaborative filtering, RecSys 2011.
+    """
+
+    _sharded_state: ClassVar[frozenset[str]] = frozenset({"user_factors"})
+    user_factors_: RowShards
+    item_factors_: Shared[Vector]
+
+    def __init__(
+        self,
+        rank: int = 10,
+        implicit_prefs: bool = True,
+        seed: int | None = None,
+        num_item_blocks: int | None = None,
+        num_query_blocks: int | None = None,
+        *,
+        alpha: float = 1.0,
+        regularization: float = 0.1,
+        iterations: int = 10,
+        solver: str = "auto",
+        scale_regularization: bool = True,
+    ) -> None:
+        self.rank = rank
+        self.implicit_prefs = implicit_prefs
+        self.seed = seed
+        self.num_item_blocks = num_item_blocks
+        self.num_query_blocks = num_query_blocks
+        self.alpha = alpha
+        self.regularization = regularization
+        self.iterations = iterations
+        self.solver = solver
+        self.scale_regularization = scale_regularization
+        self._check_params()
+
+    def _check_params(self) -> None:
+        check_whole("rank", self.rank, 1)
+        check_whole("iterations", self.iterations, 1)
+        check_number("alpha", self.alpha, 0.0)
+        check_number("regularization", self.regularization, 0.0)
+        check_choice("solver", self.solver, ("auto", "exact", "cg"))
+        for name in ("seed", "num_item_blocks", "num_query_blocks"):
+            if getattr(self, name) is not None:
+                check_whole(name, getattr(self, name), 0 if name == "seed" else 1)
+
+    def _block_count(self) -> int | None:
+        return self.num_query_blocks
+
+    def _fit(self, data: Interactions) -> None:
+        seed = secrets.randbits(63) if self.seed is None else int(self.seed)
+        rule = _Rule(self)
+        by_user = transpose.user_side(data)
+        by_item = transpose.item_side(data, self.num_item_blocks)
+        users = _first_factors(seed, data.user_count, int(self.rank), data.offsets)
+        items = _first_factors(seed + 1, data.item_count, int(self.rank), by_item.offsets)
+        gram = _whole_gram(users)
+        with progress.bar("ALS", 2 * int(self.iterations)) as step:
+            for _ in range(int(self.iterations)):
+                items, gram = _half_round(by_item, users, items, gram, rule)
+                step()
+                users, gram = _half_round(by_user, items, users, gram, rule)
+                step()
+        self.user_factors_ = users
+        self.item_factors_ = Shared(items.whole())
+
+    def _scorer(self, features: Features) -> Scorer:
+        return VectorScorer(self._fitted.user_ids, self.user_factors_, self.item_factors_)
+
+    def _item_vectors(self) -> Shared[Vector]:
+        return self.item_factors_
+
+    def _get_state(self) -> dict[str, Any]:
+        return {"user_factors": self.user_factors_, "item_factors": self.item_factors_}
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        self.user_factors_ = state["user_factors"]
+        self.item_factors_ = state["item_factors"]
+
+    def get_features(self, ids: Any) -> tuple[Any, int | None]:
+        """Return the factors of users or of items.
+
+        Parameters
+        ----------
+        ids
+            A frame with a column of users or of items; with both, users are taken.
+
+        Returns
+        -------
+        frame
+            Columns user and ``user_factors``, or item and ``item_factors``: a list of
+            ``rank`` floats in each row. Unknown ids have no rows, and a warning counts them.
+        rank
+            The length of the factors.
+        """
+        kind = find_kind(ids)
+        columns = kind.columns(ids) if kind is not None else []
+        role = next((role for role in ("user", "item") if find(columns, role)), None)
+        if role is None:
+            raise ValueError("ids must be a frame with a column user_idx or item_idx")
+        return self._factor_frame(ids, role), int(self.rank)
+
+    def _factor_frame(self, ids: Any, role: str) -> Any:
+        fitted, layout = self._fitted, self._fitted.layout
+        known = self._known(ids, role)
+        if role == "user":
+            name, dtype, table = layout.names.user, layout.user, self.user_factors_
+            codes = fitted.user_ids.encode(known.values)
+        else:
+            name, dtype, table = (
+                layout.names.item,
+                layout.item,
+                RowShards([self.item_factors_], np.array([0, self.items_count])),
+            )
+            codes = fitted.item_ids.get().encode(known.values)
+        column = f"{role}_factors"
+        empty: Arrays = {name: known.values[:0], column: _lists(np.empty((0, int(self.rank))))}
+        form = Form(
+            layout.kind, layout.part, empty, {name: dtype, **_list_dtype(layout.kind, column)}
+        )
+        task = runtime.task(_factor_rows, known, codes, table, (name, column))
+        return output.finish([task], form, label="factors")
+
+    def _known(self, ids: Any, role: str) -> Ids:
+        """Return the ids of a frame that the model knows."""
+        from daskrec.data.selection import read_selection
+        from daskrec.errors import warn_caller
+
+        fitted = self._fitted
+        own = fitted.user_ids.shards[0].get() if role == "user" else fitted.item_ids.get()
+        chosen = read_selection(ids, role, own)
+        assert chosen is not None
+        encoder = fitted.user_ids if role == "user" else own
+        found = encoder.encode(chosen.values) >= 0
+        if not found.all():
+            warn_caller(f"{int((~found).sum())} {role}s are not known to the model")
+        return Ids(chosen.values.take(np.flatnonzero(found)))
+
+
+def _factor_rows(
+    known: Ids, codes: Vector, table: RowShards, names: tuple[str, str]
+) -> dict[str, Array]:
+    return {names[0]: known.values, names[1]: _lists(table.take(codes))}
+
+
+def _lists(rows: Vector) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(rows, dtype=np.float32).reshape(-1))
+    starts = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(pa.array(starts), flat)
+
+
+def _list_dtype(kind: str, column: str) -> dict[str, Any]:
+    """Name the type of lists for Dask, which would make strings of an object column."""
+    import pandas as pd
+
+    return {column: pd.ArrowDtype(pa.list_(pa.float32()))} if kind == "dask" else {}
+
+
+class _Rule:
+    """What one row's problem is: small enough to travel with each task."""
+
+    def __init__(self, model: ALSWrap) -> None:
+        exact = int(model.rank) <= EXACT_RANK if model.solver == "auto" else model.solver == "exact"
+        self.exact = exact
+        self.implicit = bool(model.implicit_prefs)
+        self.alpha = float(model.alpha)
+        self.regularization = float(model.regularization)
+        self.scaled = bool(model.scale_regularization)
+
+    def penalties(self, matrix: Csr) -> Vector:
+        """Return the float32 penalty of each row."""
+        if not self.scaled:
+            return np.full(len(matrix), self.regularization, dtype=np.float32)
+        counted = np.diff(matrix.indptr)
+        if self.implicit and len(matrix.data):
+            below = np.concatenate([[0], np.cumsum(matrix.data <= 0)])
+            counted = counted - np.diff(below[matrix.indptr])
+        return (self.regularization * counted).astype(np.float32)
+
+    def solve(self, matrix: Csr, factors: Vector, gram: Vector, out: Vector) -> None:
+        """Solve the rows of a block."""
+        arrays = (matrix.indptr, matrix.indices, matrix.values(), factors, gram)
+        solve = solve_exact if self.exact else solve_cg
+        solve(*arrays, self.penalties(matrix), alpha=self.alpha, implicit=self.implicit, out=out)
+
+
+def _first_factors(seed: int, count: int, rank: int, offsets: Vector) -> RowShards:
+    """Draw Gaussian vectors of length 1, keyed by row."""
+    folder = runtime.storage()
+    if folder is None:
+        return RowShards.of(unit_rows(seed, 0, count, rank))
+    tasks = [
+        runtime.task(_draw, seed, int(a), int(b - a), rank, folder)
+        for a, b in itertools.pairwise(offsets)
+    ]
+    return RowShards(runtime.compute(tasks, "first factors"), offsets)
+
+
+def _draw(seed: int, first: int, count: int, rank: int, folder: str) -> Shared[Vector]:
+    return Shared.stored(unit_rows(seed, first, count, rank), folder)
+
+
+def _whole_gram(factors: RowShards) -> Vector:
+    tasks = [runtime.task(_gram_of, shard) for shard in factors.shards]
+    return runtime.tree_reduce(runtime.compute(tasks, "first factors"), np.add)  # type: ignore[no-any-return]
+
+
+def _gram_of(shard: Shared[Vector]) -> Vector:
+    return gramian(shard.get())
+
+
+def _half_round(
+    side: transpose.Side, fixed: RowShards, old: RowShards, gram: Vector, rule: _Rule
+) -> tuple[RowShards, Vector]:
+    """Solve one side; return its factors and their Gram matrix."""
+    folder = runtime.storage()
+    if not rule.implicit:
+        gram = np.zeros_like(gram)
+    ranges = list(zip(side.offsets[:-1], side.offsets[1:], strict=True))
+    if folder is None:
+        table = old.whole()  # solved in place: rows do not depend on each other
+        tasks = [
+            runtime.task(_solve_here, part, fixed, gram, rule, table[a:b])
+            for part, (a, b) in zip(side.parts, ranges, strict=True)
+        ]
+        grams = runtime.compute(tasks, "ALS")
+        return RowShards.of(table), runtime.tree_reduce(grams, np.add)
+    tasks = [
+        runtime.task(_solve_there, part, fixed, gram, rule, shard, folder)
+        for part, shard in zip(side.parts, old.shards, strict=True)
+    ]
+    solved = runtime.compute(tasks, "ALS")
+    for shard in old.shards:
+        shard.release()
+    shards = RowShards([shard for shard, _ in solved], side.offsets)
+    return shards, runtime.tree_reduce([gram for _, gram in solved], np.add)
+
+
+def _solve_here(part: Any, fixed: RowShards, gram: Vector, rule: _Rule, out: Vector) -> Vector:
+    matrix = transpose.matrix_of(part)
+    matrix, factors = _needed(matrix, fixed)
+    rule.solve(matrix, factors, gram, out)
+    return gramian(out)
+
+
+def _solve_there(
+    part: Any, fixed: RowShards, gram: Vector, rule: _Rule, old: Shared[Vector], folder: str
+) -> tuple[Shared[Vector], Vector]:
+    out = np.array(old.get())
+    return_gram = _solve_here(part, fixed, gram, rule, out)
+    return Shared.stored(out, folder), return_gram
+
+
+def _needed(matrix: Csr, fixed: RowShards) -> tuple[Csr, Vector]:
+    """Return the factors as one array, or only the rows that a block needs."""
+    if fixed.nbytes <= config.get_bytes("share-limit"):
+        return matrix, fixed.whole()
+    columns, indices = np.unique(matrix.indices, return_inverse=True)
+    compact = Csr(matrix.indptr, indices.astype(np.int32), matrix.data, len(columns))
+    return compact, fixed.take(columns)

@@ -1,0 +1,51 @@
+"""Progress bars on long work.
+
+A bar is shown when standard error is a terminal, in the process of the user alone: never
+in a worker and never in a file. ``dask.config.set({"daskrec.progress": False})`` turns
+bars off, ``True`` shows them in files and notebooks too.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from daskrec.engine import config
+
+_active = threading.local()
+
+
+def enabled() -> bool:
+    """Tell whether bars are shown now."""
+    if threading.current_thread() is not threading.main_thread():
+        return False  # a task of a worker
+    setting = config.get("progress")
+    return sys.stderr.isatty() if setting == "auto" else bool(setting)
+
+
+@contextmanager
+def bar(label: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show one bar; yield the function that moves it a step.
+
+    Parameters
+    ----------
+    label
+        What is done, in a few words.
+    total
+        Number of steps.
+    """
+    if not enabled() or getattr(_active, "bar", False):
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    _active.bar = True
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(label, total=total)
+            yield lambda: progress.advance(task)
+    finally:
+        _active.bar = False
