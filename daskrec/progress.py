@@ -1,8 +1,8 @@
 """Progress bars on long work.
 
 A bar is shown when standard error is a terminal, in the process of the user alone: never
-in a worker and never in a file. ``dask.config.set({"daskrec.progress": False})`` turns
-bars off, ``True`` shows them in files and notebooks too.
+in a worker and never in a file. The setting ``daskrec.progress`` (Dask's configuration) turns
+bars off with False; True shows them in files and notebooks too.
 """
 
 import sys

@@ -24,11 +24,12 @@ import daskrec
 from daskrec.data.columns import Names
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Layout
-from daskrec.engine.arrays import Array, Arrays, open_folder, read_arrays, write_arrays
+from daskrec.engine.arrays import Array, Arrays, open_folder, raw_bytes, read_arrays, write_arrays
 from daskrec.engine.csr import Csr
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.errors import FormatError, NotFittedError
-from daskrec.models.base import BaseRecommender, Catalogue
+from daskrec.models.asked import Catalogue
+from daskrec.models.base import BaseRecommender
 
 FORMAT = "daskrec-model"
 VERSION = 1
@@ -208,9 +209,7 @@ def _fingerprint(array: Array) -> dict[str, Any]:
 def _sha256(array: Array) -> str:
     digest = hashlib.sha256()
     if isinstance(array, np.ndarray):
-        digest.update(
-            memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B") if array.size else b""
-        )
+        digest.update(raw_bytes(array))
     else:
         # Slices share buffers: hash what the array means, not what lies behind it.
         lengths = pa.compute.binary_length(array).to_numpy(zero_copy_only=False)
@@ -237,12 +236,12 @@ def _read(root: str, name: str, entry: dict[str, Any], path: Any) -> list[Any]:
 def _restore(model: BaseRecommender, manifest: dict[str, Any], arrays: dict[str, Any]) -> None:
     lengths = {name: entry["lengths"] for name, entry in manifest["arrays"].items()}
     layout = manifest["layout"]
-    dtypes = [_pandas_dtype(name) for name in layout["dtypes"]]
+    user, item = (_pandas_dtype(name) for name in layout["dtypes"])
     model._catalogue = Catalogue(
         _sharded_ids(arrays["users"]),
         Shared(arrays["items"][0]),
         arrays["bounds"][0],
-        Layout(layout["kind"], Names(*layout["names"]), *dtypes, layout["part"]),
+        Layout(layout["kind"], Names(*layout["names"]), user, item, layout["part"]),
     )
     state = {}
     for name in arrays:

@@ -300,7 +300,14 @@ def slice_blocks(block: UserBlock, item_ids: Ids, bounds: Array | None = None) -
     return UserBlocks(parts, bounds, item_ids)
 
 
-def empty_histories(users: Ids, item_ids: Ids) -> UserBlocks:
+def empty_histories(users: ShardedIds, item_ids: Ids) -> UserBlocks:
     """Return blocks of users who have no history."""
+    if len(users.shards) == 1:
+        return slice_blocks(_empty_block(users.shards[0], len(item_ids)), item_ids)
+    tasks = [runtime.task(_empty_block, shard, len(item_ids)) for shard in users.shards]
+    return UserBlocks(tasks, users.bounds, item_ids)
+
+
+def _empty_block(users: Shared[Ids], item_count: int) -> UserBlock:
     nothing = np.empty(0, dtype=np.int32)
-    return slice_blocks(make_block(users, nothing, nothing, None, len(item_ids)), item_ids)
+    return make_block(users.get(), nothing, nothing, None, item_count)

@@ -189,7 +189,7 @@ class NarwhalsKind:
         import narwhals.stable.v2 as nw
 
         table = pa.table({name: pa.array(array) for name, array in columns.items()})
-        frame = nw.from_arrow(table, backend=self.name)
+        frame = nw.from_arrow(table, backend=cast(Any, self.name))
         wanted = [
             nw.col(name).cast(dtype)
             for name, dtype in dtypes.items()
@@ -224,7 +224,7 @@ class DaskKind:
 
     def part_kind(self, frame: Any) -> str:
         """Return the name of the kind of the partitions."""
-        return kind_of(frame._meta).name
+        return str(kind_of(frame._meta).name)
 
     def parts(self, frame: Any, names: Sequence[str]) -> list[Delayed]:
         """Return the partitions as tasks; the source is read once for each."""

@@ -173,7 +173,7 @@ def _factorize_text(ids: pa.Array) -> tuple[Ids, Codes]:
 
 
 def _rerank(codes: Codes, order: Codes) -> Codes:
-    rank = np.empty(len(order), dtype=_code_dtype(len(order)))
+    rank: Codes = np.empty(len(order), dtype=_code_dtype(len(order)))
     rank[order] = np.arange(len(order), dtype=rank.dtype)
     return cast(Codes, rank[codes])
 
@@ -228,7 +228,7 @@ def route(bounds: Array, ids: Array) -> Codes:
         home = np.searchsorted(bounds, ids_cast, side="right")
         beyond = len(bounds) if bounds.dtype == np.int64 else 0
         return np.where(possible, home, beyond)
-    pairs = ids.dictionary_encode()
+    pairs = cast(pa.Array, ids).dictionary_encode()
     # The sort is stable: a bound comes before an id that equals it, and is counted.
     order = pc.sort_indices(pa.concat_arrays([bounds, pairs.dictionary])).to_numpy()
     is_bound = order < len(bounds)

@@ -64,7 +64,7 @@ def _column(chosen: Any, role: str, what: str) -> Array:
         if name is None and len(names) == 1:
             name = names[0]
         name = name or roles.require(names, role, what)
-        return kind.arrays(chosen, [name])[name]  # type: ignore[no-any-return]
+        return kind.arrays(chosen, [name])[name]
     if isinstance(chosen, str | int | float | np.generic):
         chosen = [chosen]
     if isinstance(chosen, pd.Index):

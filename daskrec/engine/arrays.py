@@ -48,7 +48,12 @@ def _write_npy(sink: Any, array: Vector) -> None:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
     sink.write(header.getvalue())
-    sink.write(memoryview(array.reshape(-1)).cast("B") if array.size else b"")
+    sink.write(raw_bytes(array))
+
+
+def raw_bytes(array: Vector) -> memoryview:
+    """Return the bytes of an array, without a copy where it is contiguous."""
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def read_array(folder: str, name: str) -> Array:
@@ -58,9 +63,10 @@ def read_array(folder: str, name: str) -> Array:
     if not fs.exists(path):
         return _read_arrow(fs, f"{root}/{name}.arrow")
     if isinstance(fs, LocalFileSystem):
-        # An empty file cannot be mapped.
+        # An empty file cannot be mapped. Copy-on-write rather than read-only: kernels are
+        # compiled once more for read-only arrays.
         empty = fs.size(path) <= 128
-        return np.asarray(np.load(path, mmap_mode=None if empty else "r", allow_pickle=False))
+        return np.asarray(np.load(path, mmap_mode=None if empty else "c", allow_pickle=False))
     with fs.open(path, "rb") as source:
         return np.asarray(np.load(io.BytesIO(source.read()), allow_pickle=False))
 
@@ -78,8 +84,3 @@ def _read_arrow(fs: fsspec.AbstractFileSystem, path: str) -> pa.Array:
 def read_arrays(folder: str, names: "list[str] | tuple[str, ...]") -> Arrays:
     """Read several arrays of one folder."""
     return {name: read_array(folder, name) for name in names}
-
-
-def nbytes(array: Array) -> int:
-    """Return the number of bytes that an array holds."""
-    return int(array.nbytes)

@@ -11,8 +11,9 @@ import dask
 from dask.utils import parse_bytes
 
 DEFAULTS: dict[str, Any] = {
-    # Bytes of one tile of scores or of one tile of an item-item product, per task.
-    "tile-bytes": "32 MiB",
+    # Bytes of one tile of scores or of one tile of an item-item product, per task; a tile
+    # that stays in the cache is the fastest.
+    "tile-bytes": "2 MiB",
     # Largest array that a task may hold as a whole; above it, tasks take only the rows
     # that they need.
     "share-limit": "4 GiB",
@@ -31,5 +32,5 @@ def get(name: str) -> Any:
 
 
 def get_bytes(name: str) -> int:
-    """Return a setting that is a number of bytes (``"32 MiB"`` or an integer)."""
+    """Return a setting that is a number of bytes (``"2 MiB"`` or an integer)."""
     return int(parse_bytes(get(name)))

@@ -4,6 +4,8 @@ The kernels here are counting sorts: linear in the number of entries, and stable
 sorted columns come out without a comparison.
 """
 
+from typing import Any
+
 import numpy as np
 
 from daskrec.engine.arrays import Arrays, Vector
@@ -204,7 +206,7 @@ def _join(
 
 
 @kernel()
-def _sorted_sum(values: Vector) -> float:
+def _sorted_sum(values: Vector) -> Any:
     if len(values) == 1:
         return values[0]
     total = 0.0

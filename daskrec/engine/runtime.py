@@ -6,6 +6,7 @@ pure functions at module level with small arguments; large values are ``Shared``
 """
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -54,12 +55,11 @@ def parallelism() -> int:
     """Return the number of tasks that can run at the same time."""
     owner = client()
     if owner is not None:
-        threads = owner.nthreads().values()
-        return max(1, sum(threads))
+        return max(1, sum(int(threads) for threads in owner.nthreads().values()))
     get = dask.base.get_scheduler()
     if getattr(get, "__name__", "") == "get_sync":
         return 1
-    return max(1, dask.config.get("num_workers", None) or dask.system.CPU_COUNT)
+    return max(1, int(dask.config.get("num_workers", None) or dask.system.CPU_COUNT))
 
 
 def storage() -> str | None:
@@ -84,7 +84,8 @@ def storage() -> str | None:
 
 def task(function: Callable[..., Any], *args: Any) -> Delayed:
     """Make one task. Lists among the arguments may hold other tasks."""
-    return delayed(function, pure=False)(*args)  # type: ignore[no-any-return]
+    key = f"{function.__name__.lstrip('_')}-{uuid.uuid4().hex}"
+    return delayed(function, pure=False, traverse=False)(*args, dask_key_name=key)
 
 
 def compute(tasks: Sequence[Delayed], label: str) -> list[Any]:

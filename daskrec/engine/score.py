@@ -15,11 +15,10 @@ import numpy as np
 from daskrec.engine import config
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.csr import Csr
-from daskrec.engine.pairs import neighbour_pairs
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.threads import single_threaded_blas
 from daskrec.engine.topk import dot_topk, flatten
-from daskrec.engine.topk_sparse import sparse_topk, take_unseen
+from daskrec.engine.topk_sparse import sparse_pairs, sparse_topk, take_unseen
 
 Ragged: TypeAlias = tuple[Vector, Vector, Vector]
 
@@ -104,8 +103,7 @@ class ListScorer(Scorer):
         indptr = matrix.indptr if request.filter_seen else np.zeros_like(matrix.indptr)
         length = min(request.length(len(scores)), len(order))
         found = take_unseen(order, scores[order], indptr, matrix.indices, length, len(scores))
-        rows, codes, _ = flatten(*found)
-        return rows, codes, scores[codes]  # in float64, as they were ranked
+        return flatten(*found)
 
     def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
         """Look the scores up."""
@@ -147,7 +145,15 @@ class NeighbourScorer(Scorer):
     def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
         """Score pairs; those that no neighbour reaches have no score."""
         similarity, history = self.similarity.get(), users.matrix
-        scores = neighbour_pairs(history, similarity, rows, items)
+        scores = sparse_pairs(
+            history.indptr,
+            history.indices,
+            similarity.indptr,
+            similarity.indices,
+            similarity.data,
+            rows,
+            items,
+        )
         return scores, ~np.isnan(scores)
 
 

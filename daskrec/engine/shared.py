@@ -203,7 +203,7 @@ class RowShards:
     def nbytes(self) -> int:
         """Bytes of all rows."""
         first = self.shards[0].get()
-        return len(self) * int(np.prod(first.shape[1:])) * first.dtype.itemsize
+        return len(self) * int(np.prod(first.shape[1:])) * int(first.dtype.itemsize)
 
     def whole(self) -> Vector:
         """Return all rows as one array.

@@ -6,10 +6,11 @@ from typing import ClassVar
 import numpy as np
 
 from daskrec.data.blocks import Interactions, UserBlock
-from daskrec.engine import runtime
+from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.engine.csr import Csr
-from daskrec.engine.gram import Block, similarity_range
+from daskrec.engine.gram import similarity_range
+from daskrec.engine.gram_bits import Block, Head, plan_head
 from daskrec.engine.shared import Shared
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.models.params import check_choice, check_number, check_whole
@@ -88,11 +89,22 @@ class KNN(NeighbourRec):
         made = data.map(_weigh, weights, folder, label="weighting")
         blocks = [block for block, _ in made]
         norms = np.sqrt(runtime.tree_reduce([squares for _, squares in made], np.add))
+        head = None
+        if weights.plain and folder is None:
+            head = plan_head([handle.get().pair for handle in blocks], data.item_count)
         cuts = _even_ranges(work, _RANGES_PER_THREAD * runtime.parallelism())
         found = runtime.compute(
             [
                 runtime.task(
-                    _similar, blocks, norms, self.shrink, self.num_neighbours, start, stop, folder
+                    _similar,
+                    blocks,
+                    head,
+                    norms,
+                    self.shrink,
+                    self.num_neighbours,
+                    start,
+                    stop,
+                    folder,
                 )
                 for start, stop in itertools.pairwise(cuts)
             ],
@@ -149,6 +161,12 @@ class WeightedBlock:
         self.by_user = by_user
         self.by_item = by_item
 
+    @property
+    def pair(self) -> Block:
+        """The two sides as kernels take them."""
+        sides = (self.by_user, self.by_item)
+        return Block(*(array for side in sides for array in (side.indptr, side.indices, side.data)))
+
     def to_arrays(self) -> Arrays:
         """Return the arrays that make this object."""
         sides = {"user": self.by_user.to_arrays(), "item": self.by_item.to_arrays()}
@@ -201,6 +219,7 @@ def _even_ranges(work: Vector, count: int) -> Vector:
 
 def _similar(
     blocks: list[Shared[WeightedBlock]],
+    head: Head | None,
     norms: Vector,
     shrink: float,
     neighbours: int,
@@ -209,24 +228,15 @@ def _similar(
     folder: str | None,
 ) -> Shared[Csr]:
     """Return the neighbours of a range of items; blocks are read in the order of users."""
-    opened = [handle.get() for handle in blocks]
     indptr, indices, values = similarity_range(
-        [
-            Block(
-                b.by_user.indptr,
-                b.by_user.indices,
-                b.by_user.data,
-                b.by_item.indptr,
-                b.by_item.indices,
-                b.by_item.data,
-            )
-            for b in opened
-        ],
+        [handle.get().pair for handle in blocks],
         norms,
         float(shrink),
         min(neighbours, len(norms)),
         int(start),
         int(stop),
+        head=head,
+        tile_bytes=config.get_bytes("tile-bytes"),
     )
     return Shared.stored(Csr(indptr, indices, values, len(norms)), folder)
 

@@ -11,9 +11,9 @@ from daskrec.data.output import Form
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.engine.csr import Csr
-from daskrec.engine.pairs import rank_in_row
 from daskrec.engine.score import NeighbourScorer, Scorer
 from daskrec.engine.shared import Shared
+from daskrec.engine.topk import rank_in_row
 from daskrec.models.recommender import Recommender
 
 

@@ -15,9 +15,9 @@ from daskrec.data.log import Layout
 from daskrec.data.output import Form
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
-from daskrec.engine.pairs import rank_in_row
 from daskrec.engine.score import Request, Scorer
 from daskrec.engine.shared import Shared
+from daskrec.engine.topk import rank_in_row
 
 Columns: TypeAlias = tuple[str, str, str]
 

@@ -1,0 +1,128 @@
+"""The rounds of alternating least squares: one side is solved, then the other.
+
+In this process the factors are one table that tasks fill in place. With workers each block
+leaves its factors in storage and only a handle comes back, so that nothing the size of the
+users passes through the driver, the graph of a half round never grows, and a lost worker
+costs only the tasks that it was at.
+"""
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from daskrec.data import transpose
+from daskrec.engine import config, runtime
+from daskrec.engine.arrays import Vector
+from daskrec.engine.csr import Csr
+from daskrec.engine.random import unit_rows
+from daskrec.engine.shared import RowShards, Shared
+from daskrec.engine.solve import gramian, solve_cg, solve_exact
+
+# Beyond this rank the cubes of the exact solver outweigh the better step that it makes.
+EXACT_RANK = 128
+
+
+class Rule:
+    """What one row's problem is: small enough to travel with each task."""
+
+    def __init__(self, model: Any) -> None:
+        exact = int(model.rank) <= EXACT_RANK if model.solver == "auto" else model.solver == "exact"
+        self.exact = exact
+        self.implicit = bool(model.implicit_prefs)
+        self.alpha = float(model.alpha)
+        self.regularization = float(model.regularization)
+        self.scaled = bool(model.scale_regularization)
+
+    def penalties(self, matrix: Csr) -> Vector:
+        """Return the float32 penalty of each row."""
+        if not self.scaled:
+            return np.full(len(matrix), self.regularization, dtype=np.float32)
+        counted = np.diff(matrix.indptr)
+        if self.implicit and len(matrix.data):
+            below = np.concatenate([[0], np.cumsum(matrix.data <= 0)])
+            counted = counted - np.diff(below[matrix.indptr])
+        return (self.regularization * counted).astype(np.float32)
+
+    def solve(self, matrix: Csr, factors: Vector, gram: Vector, out: Vector) -> None:
+        """Solve the rows of a block."""
+        arrays = (matrix.indptr, matrix.indices, matrix.values(), factors, gram)
+        solve = solve_exact if self.exact else solve_cg
+        solve(*arrays, self.penalties(matrix), alpha=self.alpha, implicit=self.implicit, out=out)
+
+
+def first_factors(seed: int, count: int, rank: int, offsets: Vector) -> RowShards:
+    """Draw Gaussian vectors of length 1, keyed by row."""
+    folder = runtime.storage()
+    if folder is None:
+        return RowShards.of(unit_rows(seed, 0, count, rank))
+    tasks = [
+        runtime.task(_draw, seed, int(a), int(b - a), rank, folder)
+        for a, b in itertools.pairwise(offsets)
+    ]
+    return RowShards(runtime.compute(tasks, "first factors"), offsets)
+
+
+def _draw(seed: int, first: int, count: int, rank: int, folder: str) -> Shared[Vector]:
+    return Shared.stored(unit_rows(seed, first, count, rank), folder)
+
+
+def whole_gram(factors: RowShards) -> Vector:
+    """Return the Gram matrix of factors, columns x columns."""
+    tasks = [runtime.task(_gram_of, shard) for shard in factors.shards]
+    return runtime.tree_reduce(runtime.compute(tasks, "first factors"), np.add)  # type: ignore[no-any-return]
+
+
+def _gram_of(shard: Shared[Vector]) -> Vector:
+    return gramian(shard.get())
+
+
+def half_round(
+    side: transpose.Side, fixed: RowShards, old: RowShards, gram: Vector, rule: Rule
+) -> tuple[RowShards, Vector]:
+    """Solve one side; return its factors and their Gram matrix."""
+    folder = runtime.storage()
+    if not rule.implicit:
+        gram = np.zeros_like(gram)
+    ranges = list(zip(side.offsets[:-1], side.offsets[1:], strict=True))
+    if folder is None:
+        table = old.whole()  # solved in place: rows do not depend on each other
+        tasks = [
+            runtime.task(_solve_here, part, fixed, gram, rule, table[a:b])
+            for part, (a, b) in zip(side.parts, ranges, strict=True)
+        ]
+        grams = runtime.compute(tasks, "ALS")
+        return RowShards.of(table), runtime.tree_reduce(grams, np.add)
+    tasks = [
+        runtime.task(_solve_there, part, fixed, gram, rule, shard, folder)
+        for part, shard in zip(side.parts, old.shards, strict=True)
+    ]
+    solved = runtime.compute(tasks, "ALS")
+    for shard in old.shards:
+        shard.release()
+    shards = RowShards([shard for shard, _ in solved], side.offsets)
+    return shards, runtime.tree_reduce([gram for _, gram in solved], np.add)
+
+
+def _solve_here(part: Any, fixed: RowShards, gram: Vector, rule: Rule, out: Vector) -> Vector:
+    matrix = transpose.matrix_of(part)
+    matrix, factors = _needed(matrix, fixed)
+    rule.solve(matrix, factors, gram, out)
+    return gramian(out)
+
+
+def _solve_there(
+    part: Any, fixed: RowShards, gram: Vector, rule: Rule, old: Shared[Vector], folder: str
+) -> tuple[Shared[Vector], Vector]:
+    out = np.array(old.get())
+    return_gram = _solve_here(part, fixed, gram, rule, out)
+    return Shared.stored(out, folder), return_gram
+
+
+def _needed(matrix: Csr, fixed: RowShards) -> tuple[Csr, Vector]:
+    """Return the factors as one array, or only the rows that a block needs."""
+    if fixed.nbytes <= config.get_bytes("share-limit"):
+        return matrix, fixed.whole()
+    columns, indices = np.unique(matrix.indices, return_inverse=True)
+    compact = Csr(matrix.indptr, indices.astype(np.int32), matrix.data, len(columns))
+    return compact, fixed.take(columns)

@@ -1,0 +1,195 @@
+"""What a call asks for: which users and items, and with which histories.
+
+Ids that a model cannot serve are left out here, counted, and told in one warning.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from daskrec.data import columns as roles
+from daskrec.data import encode, frames, ids
+from daskrec.data import log as logs
+from daskrec.data.blocks import UserBlocks
+from daskrec.data.ids import Ids, ShardedIds
+from daskrec.data.log import Layout, Log
+from daskrec.data.selection import read_selection
+from daskrec.engine import runtime
+from daskrec.engine.arrays import Array, Vector
+from daskrec.engine.shared import Shared
+from daskrec.errors import LogError, warn_caller
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The users and items of a fit, and how its log looked.
+
+    Parameters
+    ----------
+    user_ids
+        The users, in one shard or in many.
+    item_ids
+        Handle on the items.
+    bounds
+        The first user id of each block of the training but the first.
+    layout
+        Kind, names and types of the log.
+    """
+
+    user_ids: ShardedIds
+    item_ids: Shared[Ids]
+    bounds: Array
+    layout: Layout
+
+    @property
+    def some_users(self) -> Ids:
+        """The users of the first shard: they show the type of all."""
+        return self.user_ids.shards[0].get()
+
+    def empty_ids(self) -> tuple[Array, Array]:
+        """Return empty arrays of the types of user ids and item ids."""
+        return self.some_users.values[:0], self.item_ids.get().values[:0]
+
+
+class Asked:
+    """Reads the arguments of one call.
+
+    Parameters
+    ----------
+    model
+        How errors call the model.
+    catalogue
+        The users and items of its fit.
+    serves_cold_users
+        Whether it serves users who were not in the training.
+    needs_history
+        Whether it serves users by the log of the call.
+    """
+
+    def __init__(
+        self, model: str, catalogue: Catalogue, *, serves_cold_users: bool, needs_history: bool
+    ) -> None:
+        self.model = model
+        self.catalogue = catalogue
+        self.serves_cold_users = serves_cold_users
+        self.needs_history = needs_history
+        self._notes: list[str] = []
+
+    def warn(self) -> None:
+        """Warn once, at the caller's line, of everything that was left out."""
+        if self._notes:
+            warn_caller(" and ".join(self._notes) + ": there are no rows for them")
+
+    def _note(self, count: int, what: str) -> None:
+        if count:
+            self._notes.append(f"{count} {what}")
+
+    def read_history(self, log: Any) -> Log | None:
+        """Read the log of a call; only its pairs are needed.
+
+        Raises
+        ------
+        ValueError
+            There is no log, and the model needs one.
+        LogError
+            The log cannot be used, or its ids are of another type than those of the fit.
+        """
+        if log is None:
+            if self.needs_history:
+                raise ValueError(
+                    f"log is not provided, and {self.model} needs the history of the users: "
+                    "give the log"
+                )
+            return None
+        read = log if isinstance(log, Log) else logs.read_log(log, relevance=False)
+        if read.rows is not None and len(read.rows):
+            ids.same_kind(self.catalogue.item_ids.get().values, read.rows.items)
+            ids.same_kind(self.catalogue.some_users.values, read.rows.users)
+        return read
+
+    def choose_users(self, users: Any) -> Ids | None:
+        """Return the users that the call names; leave out those that cannot be served."""
+        known = self.catalogue.user_ids
+        chosen = read_selection(users, "user", self.catalogue.some_users)
+        if chosen is None or self.serves_cold_users:
+            return chosen
+        found = known.encode(chosen.values) >= 0
+        self._note(int((~found).sum()), "users are not known to the model")
+        return chosen if found.all() else Ids(chosen.values.take(np.flatnonzero(found)))
+
+    def choose_items(self, items: Any) -> Vector | None:
+        """Return the sorted codes of the items that the call names, known ones alone."""
+        known = self.catalogue.item_ids.get()
+        chosen = read_selection(items, "item", known)
+        if chosen is None:
+            return None
+        codes = known.encode(chosen.values)
+        self._note(int((codes < 0).sum()), "items are not known to the model")
+        return codes[codes >= 0].astype(np.int32)
+
+    def histories(self, log: Log | None, chosen: Ids | None) -> UserBlocks:
+        """Return the users to serve, with their histories."""
+        item_ids = self.catalogue.item_ids.get()
+        if log is None:
+            users = self.catalogue.user_ids if chosen is None else ShardedIds.of(chosen)
+            return encode.empty_histories(users, item_ids)
+        blocks = encode.encode_history(log, item_ids, chosen, self.bounds(log))
+        if log.rows is not None:
+            self._note_idle_users(blocks, chosen is not None)
+        return blocks
+
+    def _note_idle_users(self, blocks: UserBlocks, named: bool) -> None:
+        """Count users who will have no rows, where the log lies in memory."""
+        parts = [part.get() for part in blocks.parts]
+        if not named and not self.serves_cold_users:
+            known = self.catalogue.user_ids
+            cold = sum(int((known.encode(part.user_ids.values) < 0).sum()) for part in parts)
+            self._note(cold, "users of the log are not known to the model")
+        if named and self.needs_history:
+            idle = sum(int((np.diff(part.matrix.indptr) == 0).sum()) for part in parts)
+            self._note(idle, "users have no history in the log")
+
+    def bounds(self, *involved: Log | None) -> Array:
+        """Return where to cut logs: at the bounds of the training, or finer.
+
+        A log of many partitions may be larger than that of the training was; its own size
+        is not known before it is read.
+        """
+        users, trained = self.catalogue.user_ids, self.catalogue.bounds
+        most = max((len(log.parts) for log in involved if log is not None), default=0)
+        wanted = min(most, 4 * runtime.parallelism(), len(users))
+        if wanted <= len(trained) + 1 or len(users.shards) > 1:
+            return trained
+        cuts = np.linspace(0, len(users), wanted + 1).astype(np.int64)[1:-1]
+        return self.catalogue.some_users.values.take(np.unique(cuts[cuts > 0]))
+
+    def read_pairs(self, pairs: Any) -> Log:
+        """Read a frame of pairs.
+
+        Raises
+        ------
+        LogError
+            It has other columns than one of users and one of items.
+        """
+        frame = frames.open_frame(pairs, "pairs")
+        present = frames.kind_of(frame, "pairs").columns(frame)
+        if len(present) != 2 or not all(roles.find(present, role) for role in ("user", "item")):
+            raise LogError(
+                "pairs must be a dataframe with the columns of users and items alone, "
+                f"such as ['user_idx', 'item_idx'], and has {present}"
+            )
+        return logs.read_log(frame, "pairs", relevance=False)
+
+    def pairs(self, wanted: Log, log: Log | None) -> tuple[UserBlocks, UserBlocks | None]:
+        """Return pairs in blocks, and the histories of their users cut at the same bounds."""
+        item_ids, bounds = self.catalogue.item_ids.get(), self.bounds(wanted, log)
+        if wanted.rows is not None:
+            unknown = item_ids.encode(wanted.rows.items) < 0
+            if not self.serves_cold_users:
+                unknown |= self.catalogue.user_ids.encode(wanted.rows.users) < 0
+            self._note(int(unknown.sum()), "pairs hold a user or an item not known to the model")
+        blocks = encode.encode_history(wanted, item_ids, None, bounds, exact_bounds=True)
+        if log is None or not self.needs_history:
+            return blocks, None
+        return blocks, encode.encode_history(log, item_ids, None, bounds, exact_bounds=True)

@@ -1,0 +1,44 @@
+"""Fixtures of the whole suite."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cases import CASES, Case
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each model of the contract suite."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def two_processes() -> Iterator[Any]:
+    """A cluster of two worker processes on this machine."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="3GiB"
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(two_processes: Any) -> Iterator[Any]:
+    """A client of the cluster, which tasks go to as long as the test runs."""
+    from distributed import Client
+
+    with Client(two_processes) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real data sets."""
+    folder = os.environ.get("DASKREC_DATA")
+    if not folder:
+        pytest.skip("DASKREC_DATA names no folder of data sets")
+    return Path(folder)

@@ -1,0 +1,1 @@
+"""What the tests share: the list of models, logs, and frames of every kind."""
