@@ -192,7 +192,7 @@ def _on(scheduler: str | None) -> Iterator[None]:
 def _read(log: str, renamed: dict[str, str | None]) -> Any:
     """Open a log; columns that the caller names get the names that daskrec knows."""
     from daskrec.data.columns import SPELLINGS
-    from daskrec.data.frames import open_frame
+    from daskrec.data.paths import open_frame
 
     frame = open_frame(log)
     chosen = {name: SPELLINGS[role][0] for role, name in renamed.items() if name is not None}
@@ -264,7 +264,7 @@ def _ids(given: str | None) -> Any:
         return None
     path = Path(given)
     if path.suffix in {".csv", ".parquet", ".pq"} or "://" in given:
-        from daskrec.data.frames import open_frame
+        from daskrec.data.paths import open_frame
 
         return open_frame(given, "the file of ids")
     if path.suffix == ".txt" or path.is_file():

@@ -236,7 +236,7 @@ def synthetic(
     parts = min(users, npartitions or math.ceil(users * log.mean_events / _PARTITION_EVENTS))
     cuts = [users * part // parts for part in range(parts + 1)]
     options = {"meta": log.events(0, 0, timestamps=timestamps), "enforce_metadata": False}
-    frame: dd.DataFrame = dd.from_map(  # type: ignore[no-untyped-call]
+    frame: dd.DataFrame = dd.from_map(
         _partition, cuts[:-1], cuts[1:], log=log, timestamps=timestamps, **options
     )
     return frame

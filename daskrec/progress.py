@@ -44,7 +44,9 @@ def bar(label: str, total: int) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
     _active.bar = True
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        console = Console(stderr=True)
+        # What is transient never shows in a file.
+        with Progress(*columns, console=console, transient=console.is_terminal) as progress:
             task = progress.add_task(label, total=total)
             yield lambda: progress.advance(task)
     finally:

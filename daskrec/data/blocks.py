@@ -25,6 +25,7 @@ from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.engine.csr import Csr, build_csr
 from daskrec.engine.shared import Shared, as_array
+from daskrec.errors import LogError
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,15 @@ def make_block(
         float32, or None where every row counts 1.
     item_count
         Number of items.
+
+    Raises
+    ------
+    LogError
+        The relevance of repeated rows adds up to more than float32 holds.
     """
     matrix, repeats = build_csr(users, items, relevance, len(user_ids), item_count)
+    if len(repeats) and not np.isfinite(matrix.data).all():
+        raise LogError("the relevance of repeated (user, item) rows adds up beyond float32")
     return UserBlock(user_ids, matrix, repeats)
 
 

@@ -40,7 +40,7 @@ def find(columns: Sequence[str], role: str) -> str | None:
     LogError
         Two columns are spellings of the same role.
     """
-    found = [name for name in SPELLINGS[role] if name in columns]
+    found = [name for name in SPELLINGS[role] for column in columns if column == name]
     if len(found) > 1:
         raise LogError(
             f"columns {found} are spellings of one role ({role}): keep one of them and "

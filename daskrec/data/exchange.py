@@ -92,15 +92,20 @@ def _by_shuffle(split: Sequence[Any], bounds: Array) -> list[Any]:
             "relevance": np.empty(0, np.float32),
         }
     )
-    chunks = [runtime.task(_to_frame, pieces) for pieces in split]
+    chunks = [runtime.task(_to_frame, pieces, users.dtype) for pieces in split]
     frame = dd.from_delayed(chunks, meta=empty, verify_meta=False).set_index(
-        "home", divisions=range(len(bounds) + 2), shuffle_method=runtime.shuffle_method()
+        "home", divisions=list(range(len(bounds) + 2)), shuffle_method=runtime.shuffle_method()
     )
     return [[runtime.task(_from_frame, chunk)] for chunk in frame.to_delayed()]
 
 
-def _to_frame(pieces: Sequence[Rows]) -> pd.DataFrame:
+def _to_frame(pieces: Sequence[Rows], dtype: Any) -> pd.DataFrame:
     users = ids.concat([piece.users for piece in pieces])
+    if isinstance(users, np.ndarray):
+        # Dask would join parts of int64 and of uint64 as floats; a part without rows may
+        # not know that its ids are strings.
+        text = not isinstance(dtype, np.dtype)
+        users = pa.array([], pa.large_string()) if text else users.astype(dtype)
     graded = pieces[0].relevance is not None
     ones = np.ones(len(users), dtype=np.float32)
     return pd.DataFrame(

@@ -1,15 +1,13 @@
 """Any frame in, the same kind out: the one file that asks what a frame is.
 
-A *kind* is registered once and nothing else changes: pandas has its own, every other
-frame in memory that narwhals knows (polars, Arrow tables, Modin) shares one, and Dask has
-the kind of partitioned frames. Paths and globs of Parquet and CSV files are read as Dask
-frames. Inside daskrec a column is a numpy array (numbers) or an Arrow array (strings, and
-whatever has missing values); the kinds translate.
+A *kind* is registered once and nothing else changes: pandas and Arrow tables have their
+own, every other frame in memory that narwhals knows (polars, Modin) shares one, and Dask
+has the kind of partitioned frames. Inside daskrec a column is a numpy array (numbers) or
+an Arrow array (strings, and whatever has missing values); the kinds translate.
 """
 
-import os
+import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -17,7 +15,8 @@ import pandas as pd
 import pyarrow as pa
 from dask.delayed import Delayed
 
-from daskrec.engine.arrays import Array, Arrays
+from daskrec.data.values import arrow_typed, pandas_array, plain_array
+from daskrec.engine.arrays import Arrays
 from daskrec.errors import LogError
 
 Dtypes = dict[str, Any]
@@ -71,7 +70,7 @@ class PartitionedKind(Protocol):
 
 
 class PandasKind:
-    """pandas DataFrames, and Series with a name."""
+    """pandas DataFrames."""
 
     name = "pandas"
     partitioned = False
@@ -101,64 +100,26 @@ class PandasKind:
             wanted = dtypes.get(name)
             if isinstance(wanted, pd.CategoricalDtype):
                 # The categories of the log stay, so that frames can be joined on them.
-                series = series.astype(wanted.categories.dtype).astype(wanted)
+                series = _as_category(series, wanted)
             elif wanted is not None and series.dtype != wanted:
                 series = series.astype(wanted)
             data[name] = series
         return pd.DataFrame(data, copy=False)
 
 
-def pandas_array(series: "pd.Series[Any]") -> Array:
-    """Return a pandas column as an array; missing values of non-floats stay missing."""
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iufb":
-        return series.to_numpy()
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind == "M":
-        return series.to_numpy().view(np.int64)
-    try:
-        return plain_array(pa.array(series, from_pandas=True))
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        kinds = sorted({type(value).__name__ for value in series.head(1000)})
-        raise LogError(
-            f"column {series.name!r} (dtype {series.dtype}) mixes values of types {kinds}: "
-            "convert it to integers or to strings"
-        ) from error
-
-
-def plain_array(array: "pa.Array | pa.ChunkedArray") -> Array:
-    """Reduce an Arrow column to one of the few forms that daskrec works on.
-
-    Numbers become numpy arrays (missing floats NaN), strings one ``large_string`` array,
-    dictionaries their values; integers with missing values stay Arrow arrays.
-    """
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-        if isinstance(array, pa.ChunkedArray):  # no chunk, or too many bytes for one
-            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
-    if pa.types.is_dictionary(array.type):
-        return plain_array(array.dictionary_decode())
-    if _is_string(array.type):
-        return array.cast(pa.large_string())
-    if pa.types.is_decimal(array.type):
-        array = array.cast(pa.int64() if array.type.scale == 0 else pa.float64())
-    if pa.types.is_temporal(array.type) and array.null_count == 0:
-        return cast(Array, array.cast(pa.int64()).to_numpy(zero_copy_only=False))
-    if pa.types.is_null(array.type):
-        return array
-    if pa.types.is_floating(array.type) or array.null_count == 0:
-        return cast(Array, array.to_numpy(zero_copy_only=False))
-    return array
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or getattr(pa.types, "is_string_view", lambda _: False)(kind)
-    )
+def _as_category(series: "pd.Series[Any]", wanted: pd.CategoricalDtype) -> Any:
+    """Categories of the log, and behind them ids that are not among them."""
+    known = wanted.categories
+    if "__UNKNOWN_CATEGORIES__" in known:  # Dask: each partition has its own
+        return series.astype("category")
+    with contextlib.suppress(TypeError, ValueError):
+        series = series.astype(known.dtype)
+    more = series[~series.isin(known)].unique()
+    return series.astype(pd.CategoricalDtype([*known, *more], wanted.ordered))
 
 
 class NarwhalsKind:
-    """Every frame in memory that narwhals knows: polars, Arrow tables, Modin."""
+    """Frames in memory by way of narwhals: polars, Modin."""
 
     partitioned = False
 
@@ -193,7 +154,7 @@ class NarwhalsKind:
         wanted = [
             nw.col(name).cast(dtype)
             for name, dtype in dtypes.items()
-            if name in columns and frame.schema[name] != dtype
+            if name in columns and frame.schema[name] != dtype and _fits(frame[name], dtype)
         ]
         return (frame.with_columns(*wanted) if wanted else frame).to_native()
 
@@ -204,6 +165,40 @@ class NarwhalsKind:
         return nw.from_native(frame, eager_only=True)
 
 
+def _fits(column: Any, dtype: Any) -> bool:
+    """Tell whether all values are in the categories of an Enum."""
+    known = getattr(dtype, "categories", None)
+    return known is None or bool(column.is_in(list(known)).all())
+
+
+class ArrowKind:
+    """Arrow tables."""
+
+    name = "pyarrow"
+    partitioned = False
+
+    def owns(self, frame: Any) -> bool:
+        """Tell whether an object is an Arrow table."""
+        return isinstance(frame, pa.Table)
+
+    def columns(self, frame: Any) -> list[str]:
+        """Return the names of the columns."""
+        return list(frame.column_names)
+
+    def dtypes(self, frame: Any, names: Sequence[str]) -> Dtypes:
+        """Return Arrow types."""
+        return {name: frame.schema.field(name).type for name in names}
+
+    def arrays(self, frame: Any, names: Sequence[str]) -> Arrays:
+        """Return columns as arrays."""
+        return {name: plain_array(frame.column(name)) for name in names}
+
+    def build(self, columns: Arrays, dtypes: Dtypes) -> Any:
+        """Make an Arrow table."""
+        typed = {name: arrow_typed(array, dtypes.get(name)) for name, array in columns.items()}
+        return pa.table(typed)
+
+
 class DaskKind:
     """Dask DataFrames, whatever their partitions are."""
 
@@ -212,7 +207,11 @@ class DaskKind:
 
     def owns(self, frame: Any) -> bool:
         """Tell whether an object is a Dask frame."""
-        return type(frame).__module__.startswith("dask") and hasattr(frame, "npartitions")
+        return (
+            type(frame).__module__.startswith("dask")
+            and hasattr(frame, "columns")
+            and getattr(frame, "ndim", 0) == 2
+        )
 
     def columns(self, frame: Any) -> list[str]:
         """Return the names of the columns."""
@@ -240,7 +239,7 @@ class DaskKind:
 _KINDS: list[Any] = [
     PandasKind(),
     NarwhalsKind("polars"),
-    NarwhalsKind("pyarrow"),
+    ArrowKind(),
     NarwhalsKind("modin"),
     DaskKind(),
 ]
@@ -280,33 +279,3 @@ def kind_of(frame: Any, what: str = "the log") -> Any:
             f"frame of one of {[k.name for k in _KINDS]}, or a path of Parquet or CSV files"
         )
     return kind
-
-
-def open_frame(source: Any, what: str = "the log") -> Any:
-    """Return a frame as it is, and what a path or a glob names as a Dask frame.
-
-    Raises
-    ------
-    LogError
-        The path ends in neither a Parquet nor a CSV suffix.
-    FileNotFoundError
-        No file is there.
-    """
-    if isinstance(source, os.PathLike):
-        source = os.fspath(source)
-    if not isinstance(source, str):
-        return source
-    import dask.dataframe as dd
-    import fsspec
-
-    suffixes = [suffix.lower() for suffix in Path(source.rstrip("/*")).suffixes]
-    fs, inside = fsspec.core.url_to_fs(source)
-    if not (fs.glob(inside) if "*" in inside else fs.exists(inside)):
-        raise FileNotFoundError(f"{what}: no file is at {source}")
-    if {".csv", ".tsv"} & set(suffixes):
-        packed = suffixes[-1] not in {".csv", ".tsv"}
-        options = {"blocksize": None} if packed else {}
-        return dd.read_csv(source, sep="\t" if ".tsv" in suffixes else ",", **options)
-    if {".parquet", ".pq", ".parq"} & set(suffixes) or fs.isdir(inside):
-        return dd.read_parquet(source)
-    raise LogError(f"{what}: {source} is neither a Parquet (.parquet) nor a CSV (.csv) path")

@@ -83,10 +83,13 @@ class Ids:
             )
             self._table = table
         inside = (ids >= low) & (ids <= high)
-        if inside.all():
-            return cast(Codes, self._table[(ids - ids.dtype.type(low)).astype(np.int64)])
+        dtype = self.values.dtype  # it holds every id that is inside
+        near = ids if inside.all() else ids[inside]
+        found = self._table[(near.astype(dtype, copy=False) - dtype.type(low)).astype(np.int64)]
+        if len(near) == len(ids):
+            return cast(Codes, found)
         codes = np.full(len(ids), -1, dtype=np.int64)
-        codes[inside] = self._table[(ids[inside] - ids.dtype.type(low)).astype(np.int64)]
+        codes[inside] = found
         return codes
 
     def decode(self, codes: Codes) -> Array:
@@ -203,15 +206,18 @@ def concat(arrays: Sequence[Array]) -> Array:
     if isinstance(first, np.ndarray):
         kinds = {array.dtype for array in arrays}
         if len(kinds) > 1:  # int64 with uint64, which numpy would join as floats
-            arrays = [_narrow(array) for array in arrays]
+            arrays = _one_type(arrays)
         return np.concatenate(arrays)
     return pa.concat_arrays(list(arrays))
 
 
-def _narrow(array: Vector) -> Vector:
-    if array.dtype == np.uint64 and len(array) and int(array.max()) > np.iinfo(np.int64).max:
+def _one_type(arrays: Sequence[Vector]) -> list[Vector]:
+    filled = [array for array in arrays if len(array)]
+    if all(int(array.max()) <= np.iinfo(np.int64).max for array in filled):
+        return [array.astype(np.int64) for array in arrays]
+    if any(int(array.min()) < 0 for array in filled):
         raise LogError("one part of the ids is negative, another beyond 2**63: no type holds both")
-    return array.astype(np.int64)
+    return [array.astype(np.uint64) for array in arrays]
 
 
 def route(bounds: Array, ids: Array) -> Codes:

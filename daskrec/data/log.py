@@ -16,6 +16,7 @@ from dask.delayed import Delayed
 from daskrec.data import columns as roles
 from daskrec.data import frames
 from daskrec.data.columns import Names
+from daskrec.data.paths import open_frame
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.errors import LogError
@@ -129,7 +130,7 @@ def read_log(source: Any, what: str = "the log", *, relevance: bool = True) -> L
         A column is missing or doubled, or values cannot be used. Faults of the values of
         a partitioned log are found when its partitions are read.
     """
-    frame = frames.open_frame(source, what)
+    frame = open_frame(source, what)
     kind = frames.kind_of(frame, what)
     present = kind.columns(frame)
     user = roles.require(present, "user", what)
@@ -200,7 +201,7 @@ def _check_float_ids(array: Vector, name: str, faults: Faults) -> Array:
     """Accept floats that are whole numbers: a frame with a gap once makes them of integers."""
     missing = np.isnan(array)
     faults.add(f"missing ids in column {name!r}", int(missing.sum()), [])
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         fractional = ~missing & ((array != np.floor(array)) | (np.abs(array) > 2.0**53))
     faults.add(
         f"fractional or inexact ids in column {name!r}",

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -65,6 +64,8 @@ def finish(tasks: Sequence[Any], form: Form, path: Any = None, label: str = "sco
     frame or None
         A lazy frame for a partitioned kind, a finished one for the others.
     """
+    if not tasks:
+        tasks = [runtime.task(_empty, form)]
     if path is not None:
         write_parquet(tasks, form, str(path), label)
         return None
@@ -72,6 +73,10 @@ def finish(tasks: Sequence[Any], form: Form, path: Any = None, label: str = "sco
         return form.build(join(runtime.compute(tasks, label), form.empty))
     parts = [runtime.task(build_part, columns, form) for columns in tasks]
     return frames.kind_named(form.kind).assemble(parts, form.build(form.empty))
+
+
+def _empty(form: Form) -> Arrays:
+    return form.empty
 
 
 def build_part(columns: Arrays, form: Form) -> Any:
@@ -143,6 +148,7 @@ def write_part(columns: Arrays, form: Form, url: str) -> None:
 def _typed(array: Array, dtype: Any) -> pa.Array:
     """Give integer ids the width that they had in the log."""
     column = pa.array(array)
-    if isinstance(dtype, np.dtype) and dtype.kind in "iu":
-        return column.cast(pa.from_numpy_dtype(dtype))
+    kind = getattr(pa, str(dtype).lower().removesuffix("[pyarrow]"), None)
+    if callable(kind) and pa.types.is_integer(column.type) and pa.types.is_integer(kind()):
+        return column.cast(kind())
     return column

@@ -14,6 +14,7 @@ from daskrec.data import columns as roles
 from daskrec.data import frames, ids
 from daskrec.data.ids import Ids
 from daskrec.data.log import read_ids
+from daskrec.data.values import pandas_array, plain_array
 from daskrec.engine.arrays import Array
 from daskrec.errors import LogError
 
@@ -70,9 +71,9 @@ def _column(chosen: Any, role: str, what: str) -> Array:
     if isinstance(chosen, pd.Index):
         chosen = chosen.to_series()
     if isinstance(chosen, pd.Series):
-        return frames.pandas_array(chosen)
+        return pandas_array(chosen)
     if hasattr(chosen, "__arrow_c_stream__") or isinstance(chosen, pa.Array | pa.ChunkedArray):
-        return frames.plain_array(_as_arrow(chosen))
+        return plain_array(_as_arrow(chosen))
     if isinstance(chosen, np.ndarray) and chosen.ndim == 1 and chosen.dtype.kind in "iuf":
         return chosen
     if not isinstance(chosen, Iterable):
@@ -86,8 +87,11 @@ def _as_arrow(chosen: Any) -> "pa.Array | pa.ChunkedArray":
 
 def _from_values(values: list[Any], what: str) -> Array:
     try:
-        return frames.plain_array(pa.array(values, from_pandas=True))
+        return plain_array(pa.array(values, from_pandas=True))
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         if all(isinstance(value, int | np.integer) for value in values):
-            return np.array(values, dtype=np.uint64)  # beyond 2**63
+            try:
+                return np.array(values, dtype=np.uint64)  # beyond 2**63
+            except OverflowError:
+                raise LogError(f"{what} holds ids that no 64-bit type holds together") from error
         raise LogError(f"{what} mixes types: give integers or strings alone") from error

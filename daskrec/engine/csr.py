@@ -105,7 +105,7 @@ def build_csr(
     Returns
     -------
     matrix
-        The sparse matrix; its data are empty when every value is 1.
+        The sparse matrix; its data are empty when there were no values and no repeats.
     repeats
         int32 number of rows behind each entry; empty when no place is repeated.
 

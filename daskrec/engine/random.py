@@ -67,7 +67,7 @@ def unit(value: np.uint64) -> float:
 
 @kernel()
 def gauss(start: np.uint64, b: np.uint64) -> float:
-    """Standard normal number ``b`` of the sequence that starts at ``start``."""
+    """Return the standard normal number ``b`` of the sequence that starts at ``start``."""
     # Box-Muller makes numbers in pairs: 2k and 2k + 1 share the words 2k and 2k + 1.
     even = np.uint64(b) & ~_ONE
     radius = math.sqrt(-2.0 * math.log(unit(word(start, even))))

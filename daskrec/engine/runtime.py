@@ -48,7 +48,10 @@ def in_process() -> bool:
     owner = client()
     if owner is not None:
         return False
-    return getattr(get, "__module__", "") in {"dask.local", "dask.threaded"}
+    pool = getattr(get, "func", get)  # a pool of the user's is a partial
+    if pool is not get and "Process" in type(get.args[0].__self__).__name__:
+        return False
+    return getattr(pool, "__module__", "") in {"dask.local", "dask.threaded"}
 
 
 def parallelism() -> int:
@@ -59,6 +62,8 @@ def parallelism() -> int:
     get = dask.base.get_scheduler()
     if getattr(get, "__name__", "") == "get_sync":
         return 1
+    if hasattr(get, "func") and len(get.args) > 1:
+        return max(1, int(get.args[1]))
     return max(1, int(dask.config.get("num_workers", None) or dask.system.CPU_COUNT))
 
 

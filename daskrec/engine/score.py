@@ -210,4 +210,4 @@ class VectorScorer(Scorer):
         scores = np.full(len(rows), np.nan)
         left = self.user_vectors.take(codes[known])
         scores[known] = np.einsum("ij,ij->i", left, self.item_vectors.get()[items[known]])
-        return scores, known
+        return scores, ~np.isnan(scores)

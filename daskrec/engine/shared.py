@@ -37,7 +37,7 @@ class Shareable(Protocol):
 T = TypeVar("T")
 
 _lock = threading.Lock()
-_session: str | None = None
+_sessions: dict[str, str] = {}
 _opened: "OrderedDict[str, Any]" = OrderedDict()
 _joining = threading.Lock()
 _joined: "OrderedDict[tuple[str, ...], np.ndarray[Any, Any]]" = OrderedDict()
@@ -52,16 +52,16 @@ def session_folder() -> str:
     It lies in ``daskrec.storage-path``, else in the temporary folder, and is removed when
     the process ends.
     """
-    global _session
+    base = config.get("storage-path")
+    key = str(base).rstrip("/") if base else ""
     with _lock:
-        if _session is None:
-            base = config.get("storage-path")
-            if base:
-                _session = f"{str(base).rstrip('/')}/daskrec-{uuid.uuid4().hex}"
-            else:
-                _session = tempfile.mkdtemp(prefix="daskrec-")
-            atexit.register(_remove_folder, _session, os.getpid())
-    return _session
+        if key not in _sessions:
+            made = (
+                f"{key}/daskrec-{uuid.uuid4().hex}" if key else tempfile.mkdtemp(prefix="daskrec-")
+            )
+            atexit.register(_remove_folder, made, os.getpid())
+            _sessions[key] = made
+        return _sessions[key]
 
 
 def _remove_folder(folder: str, owner: int) -> None:
@@ -131,6 +131,8 @@ class Shared(Generic[T]):
         """Remove the files of a value that no task reads any more."""
         if self._folder is not None:
             remove_folder(self._folder)
+            if self._value is not None:
+                self._folder = None
         with _lock:
             _opened.pop(self.uid, None)
 

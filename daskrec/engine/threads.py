@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 _lock = threading.Lock()
 _depth = 0
@@ -23,6 +23,7 @@ def single_threaded_blas() -> Iterator[None]:
     with _lock:
         _depth += 1
         if _depth == 1:
+            _take_control()
             _limiter = ThreadpoolController().limit(limits=1)
     try:
         yield
@@ -30,5 +31,14 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _depth -= 1
             if _depth == 0:
+                _take_control()
                 _limiter.restore_original_limits()
+                _take_control()
                 _limiter = None
+
+
+def _take_control() -> None:
+    """Let this thread set the number: since 3.8, threadpoolctl obeys one thread alone."""
+    clear = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)

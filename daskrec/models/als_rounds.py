@@ -17,7 +17,8 @@ from daskrec.engine.arrays import Vector
 from daskrec.engine.csr import Csr
 from daskrec.engine.random import unit_rows
 from daskrec.engine.shared import RowShards, Shared
-from daskrec.engine.solve import gramian, solve_cg, solve_exact
+from daskrec.engine.solve import gramian, rotate, solve_cg, solve_exact
+from daskrec.engine.solve_direct import Rotated
 
 # Beyond this rank the cubes of the exact solver outweigh the better step that it makes.
 EXACT_RANK = 128
@@ -44,11 +45,18 @@ class Rule:
             counted = counted - np.diff(below[matrix.indptr])
         return (self.regularization * counted).astype(np.float32)
 
-    def solve(self, matrix: Csr, factors: Vector, gram: Vector, out: Vector) -> None:
-        """Solve the rows of a block."""
-        arrays = (matrix.indptr, matrix.indices, matrix.values(), factors, gram)
-        solve = solve_exact if self.exact else solve_cg
-        solve(*arrays, self.penalties(matrix), alpha=self.alpha, implicit=self.implicit, out=out)
+    def solve(
+        self, matrix: Csr, factors: Vector, gram: Vector, rotated: Rotated | None, out: Vector
+    ) -> None:
+        """Solve the rows of a block; ``out`` comes in with the last round's factors."""
+        indptr, indices, values = matrix.indptr, matrix.indices, matrix.values()
+        problem = (indptr, indices, values, factors, gram, self.penalties(matrix))
+        if self.exact:
+            solve_exact(
+                *problem, alpha=self.alpha, implicit=self.implicit, out=out, rotated=rotated
+            )
+        else:
+            solve_cg(*problem, alpha=self.alpha, implicit=self.implicit, out=out)
 
 
 def first_factors(seed: int, count: int, rank: int, offsets: Vector) -> RowShards:
@@ -87,8 +95,9 @@ def half_round(
     ranges = list(zip(side.offsets[:-1], side.offsets[1:], strict=True))
     if folder is None:
         table = old.whole()  # solved in place: rows do not depend on each other
+        rotated = rotate(fixed.whole(), gram) if rule.exact else None
         tasks = [
-            runtime.task(_solve_here, part, fixed, gram, rule, table[a:b])
+            runtime.task(_solve_here, part, fixed, gram, rotated, rule, table[a:b])
             for part, (a, b) in zip(side.parts, ranges, strict=True)
         ]
         grams = runtime.compute(tasks, "ALS")
@@ -104,19 +113,22 @@ def half_round(
     return shards, runtime.tree_reduce([gram for _, gram in solved], np.add)
 
 
-def _solve_here(part: Any, fixed: RowShards, gram: Vector, rule: Rule, out: Vector) -> Vector:
-    matrix = transpose.matrix_of(part)
-    matrix, factors = _needed(matrix, fixed)
-    rule.solve(matrix, factors, gram, out)
+def _solve_here(
+    part: Any, fixed: RowShards, gram: Vector, rotated: Rotated | None, rule: Rule, out: Vector
+) -> Vector:
+    """Solve a block into ``out``; return the Gram matrix of what was found."""
+    rule.solve(transpose.matrix_of(part), fixed.whole(), gram, rotated, out)
     return gramian(out)
 
 
 def _solve_there(
     part: Any, fixed: RowShards, gram: Vector, rule: Rule, old: Shared[Vector], folder: str
 ) -> tuple[Shared[Vector], Vector]:
+    """Solve a block and leave the result in storage."""
     out = np.array(old.get())
-    return_gram = _solve_here(part, fixed, gram, rule, out)
-    return Shared.stored(out, folder), return_gram
+    matrix, factors = _needed(transpose.matrix_of(part), fixed)
+    rule.solve(matrix, factors, gram, None, out)
+    return Shared.stored(out, folder), gramian(out)
 
 
 def _needed(matrix: Csr, fixed: RowShards) -> tuple[Csr, Vector]:

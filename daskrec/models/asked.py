@@ -14,6 +14,7 @@ from daskrec.data import log as logs
 from daskrec.data.blocks import UserBlocks
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Layout, Log
+from daskrec.data.paths import open_frame
 from daskrec.data.selection import read_selection
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Vector
@@ -172,7 +173,7 @@ class Asked:
         LogError
             It has other columns than one of users and one of items.
         """
-        frame = frames.open_frame(pairs, "pairs")
+        frame = open_frame(pairs, "pairs")
         present = frames.kind_of(frame, "pairs").columns(frame)
         if len(present) != 2 or not all(roles.find(present, role) for role in ("user", "item")):
             raise LogError(

@@ -17,6 +17,7 @@ from daskrec.data.blocks import Features, Interactions
 from daskrec.data.ids import Ids
 from daskrec.data.log import Log
 from daskrec.data.output import Form
+from daskrec.data.paths import open_frame
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.score import Request, Scorer
@@ -251,7 +252,7 @@ def feature_ids(features: Any, role: str) -> Ids | None:
     if features is None:
         return None
     what = f"{role}_features"
-    frame = frames.open_frame(features, what)
+    frame = open_frame(features, what)
     kind = frames.kind_of(frame, what)
     name = roles.require(kind.columns(frame), role, what)
     if kind.partitioned:

@@ -43,6 +43,11 @@ class KNN(NeighbourRec):
     user_length_power
         Divide the row of user u by ``n_u ** user_length_power``: users with long histories
         say less about each pair. 0 leaves rows as they are, 0.5 is a good value.
+    neighbours_of
+        Whose ``num_neighbours`` count in a score: ``"history"`` takes the neighbours of
+        each item that the user had, as the original does; ``"candidate"`` takes, for each
+        item that may be recommended, its own neighbours among what the user had, as most
+        textbooks do. It keeps popular items from being everybody's neighbours.
 
     Notes
     -----
@@ -67,12 +72,14 @@ class KNN(NeighbourRec):
         shrink: float = 0.0,
         weighting: str | None = None,
         user_length_power: float = 0.0,
+        neighbours_of: str = "history",
     ) -> None:
         self.num_neighbours = num_neighbours
         self.use_relevance = use_relevance
         self.shrink = shrink
         self.weighting = weighting
         self.user_length_power = user_length_power
+        self.neighbours_of = neighbours_of
         self._check_params()
 
     def _check_params(self) -> None:
@@ -80,6 +87,12 @@ class KNN(NeighbourRec):
         check_number("shrink", self.shrink, 0.0)
         check_number("user_length_power", self.user_length_power, 0.0)
         check_choice("weighting", self.weighting, (None, "tf_idf", "bm25"))
+        check_choice("neighbours_of", self.neighbours_of, ("history", "candidate"))
+
+    def _neighbour_lists(self) -> Shared[Csr]:
+        if self.neighbours_of == "history":
+            return self.similarity_
+        return Shared(self.similarity_.get().transposed())
 
     def _fit(self, data: Interactions) -> None:
         counted = data.map(_count, data.item_count, label="counting items")
@@ -110,7 +123,10 @@ class KNN(NeighbourRec):
             ],
             "similarities",
         )
-        self.similarity_ = Shared(_stack([part.get() for part in found], data.item_count))
+        lists = _stack([part.get() for part in found], data.item_count)
+        # Similarity is symmetric: an item's own list, turned over, says whom it serves.
+        by_candidate = self.neighbours_of == "candidate"
+        self.similarity_ = Shared(lists.transposed() if by_candidate else lists)
         for handle in [*blocks, *found]:
             handle.release()
 

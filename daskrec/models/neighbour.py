@@ -27,8 +27,8 @@ class NeighbourRec(Recommender):
     Attributes
     ----------
     similarity_
-        Handle on the items x items matrix (float32): row i holds the neighbours of item i,
-        the most similar first.
+        Handle on the items x items matrix (float32): row i holds the items that item i
+        speaks for, and how much.
     """
 
     can_predict_cold_users: ClassVar[bool] = True
@@ -44,6 +44,10 @@ class NeighbourRec(Recommender):
 
     def _set_state(self, state: dict[str, Any]) -> None:
         self.similarity_ = state["similarity"]
+
+    def _neighbour_lists(self) -> Shared[Csr]:
+        """Return a handle on the neighbours of each item, by item."""
+        return self.similarity_
 
     @property
     def similarity(self) -> Any:
@@ -89,7 +93,7 @@ class NeighbourRec(Recommender):
         dtypes = dict.fromkeys(names, fitted.layout.item)
         form = Form(fitted.layout.kind, fitted.layout.part, columns, dtypes)
         job = runtime.task(
-            _nearest, self.similarity_, fitted.item_ids, codes, allowed, k, tuple(columns)
+            _nearest, self._neighbour_lists(), fitted.item_ids, codes, allowed, k, tuple(columns)
         )
         return output.finish([job], form, label="neighbours")
 
@@ -109,6 +113,8 @@ def _nearest(
     if allowed is not None:
         kept = np.isin(near, allowed)
         rows, near, values = rows[kept], near[kept], values[kept]
+    order = np.lexsort((near, -values, rows))
+    rows, near, values = rows[order], near[order], values[order]
     if k is not None:
         kept = rank_in_row(rows) < k
         rows, near, values = rows[kept], near[kept], values[kept]

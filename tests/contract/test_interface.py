@@ -249,12 +249,12 @@ def test_a_fitted_model_can_be_pickled(fitted) -> None:
 
 
 def test_global_state_stays_as_it_was(case: Case) -> None:
-    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    state = np.random.get_state()[1].copy()
     config = dict(dask.config.config)
     filters = list(warnings.filters)
     case.make().fit_predict(LOG, 3)
     case.make().fit_predict(as_kind(LOG, "dask"), 3).compute()
-    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == state).all()
     assert dict(dask.config.config) == config
     assert list(warnings.filters) == filters
 

@@ -30,6 +30,7 @@ CASES = [
     Case(PopRec, {"use_relevance": True}),
     Case(KNN, {"num_neighbours": 5}),
     Case(KNN, {"weighting": "bm25", "user_length_power": 0.5, "shrink": 1.0}),
+    Case(KNN, {"num_neighbours": 3, "weighting": "tf_idf", "neighbours_of": "candidate"}),
     Case(ALSWrap, {"rank": 4, "seed": 1}, tolerance=1e-4),
     Case(ALSWrap, {"rank": 3, "seed": 1, "implicit_prefs": False, "solver": "cg"}, tolerance=1e-3),
 ]
