@@ -81,12 +81,11 @@ def recommend(
     """
     with _plain_errors(verbose), _on(scheduler):
         columns = (user_column, item_column, relevance_column)
+        path, chosen = _parquet(out), (_ids(users), _ids(items))
         frame = _read(log, dict(zip(("user", "item", "relevance"), columns, strict=True)))
-        fitted = _fitted(frame, model, param, load, save)
+        fitted = _fitted(frame, _ready(model, param, load), save)
         start = perf_counter()
-        fitted.predict(
-            frame, k, _ids(users), _ids(items), not keep_seen, recs_file_path=_parquet(out)
-        )
+        fitted.predict(frame, k, *chosen, not keep_seen, recs_file_path=path)
         _say(f"{fitted}: recommended in {perf_counter() - start:.1f} s")
         _show(out)
 
@@ -118,12 +117,16 @@ def similar(
     """
     with _plain_errors(verbose), _on(scheduler):
         columns = (user_column, item_column, relevance_column)
+        chosen, path = _ids(items), None if out is None else _parquet(out)
         frame = _read(log, dict(zip(("user", "item", "relevance"), columns, strict=True)))
-        fitted = _fitted(frame, model, param, load, save)
-        found = fitted.get_nearest_items(_ids(items), k, metric).compute()
-        if out is not None:
-            found.to_parquet(_parquet(out))
-            _say(f"written: {out}")
+        ready = _ready(model, param, load)
+        if not ready.can_predict_item_to_item:
+            raise ValueError(f"{ready} has no item-to-item recommendations: use knn or als")
+        found = _fitted(frame, ready, save).get_nearest_items(chosen, k, metric)
+        found = found.compute() if hasattr(found, "compute") else found
+        if path is not None:
+            found.to_parquet(path)
+            _say(f"written: {path}")
         typer.echo(found.to_string(index=False))
 
 
@@ -146,8 +149,9 @@ def demo(
         _say(f"generating a log of {users:,} users and {items:,} items")
         log = synthetic(users, items, seed=seed)
         seeds = [f"seed={seed}"] if model.lower() in {"als", "alswrap"} else []
-        fitted = _fitted(log, model, [*seeds, *(param or [])], None, None)
-        fitted.predict(log, k, recs_file_path=_parquet(out))
+        path = _parquet(out)
+        fitted = _fitted(log, _ready(model, [*seeds, *(param or [])], None), None)
+        fitted.predict(log, k, recs_file_path=path)
         _show(out)
 
 
@@ -166,6 +170,7 @@ def _plain_errors(verbose: bool) -> Iterator[None]:
     if verbose:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
     with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         try:
             yield
@@ -208,17 +213,21 @@ def _read(log: str, renamed: dict[str, str | None]) -> Any:
     return frame.drop(columns=others).rename(columns=chosen) if chosen else frame
 
 
-def _fitted(
-    frame: Any, name: str, params: list[str] | None, load: Path | None, save: Path | None
-) -> Any:
-    """Return a model: fitted on the log, or loaded."""
-    if load is not None:
-        import daskrec
+def _ready(name: str, params: list[str] | None, load: Path | None) -> Any:
+    """Return a model: loaded, or made with its parameters."""
+    if load is None:
+        return _model(name, params or [])
+    import daskrec
 
-        return daskrec.load(load)
-    model = _model(name, params or [])
+    return daskrec.load(load)
+
+
+def _fitted(frame: Any, model: Any, save: Path | None) -> Any:
+    """Fit a model that is not fitted yet, and save it where that is asked for."""
     if save is not None and save.exists():
         raise FileExistsError(f"{save} exists: name another folder for --save")
+    if model._catalogue is not None:
+        return model
     start = perf_counter()
     model.fit(frame)
     _say(
