@@ -24,6 +24,8 @@ Codes: TypeAlias = Vector
 _CELLS_PER_ID = 8
 _FREE_CELLS = 1 << 20
 
+_SLICE = 1 << 16  # rows at a time: what is only in between stays in the cache
+
 
 class Ids:
     """Sorted distinct ids; the code of an id is its position.
@@ -52,7 +54,7 @@ class Ids:
         return not isinstance(self.values, np.ndarray)
 
     def encode(self, ids: Array) -> Codes:
-        """Return the int64 code of each id, -1 for an id that is not here.
+        """Return the code of each id (int32 or int64), -1 for an id that is not here.
 
         Costs a table lookup per id where integer ids are dense, else one hash of each id
         and a binary search of each distinct one.
@@ -75,21 +77,19 @@ class Ids:
         return high - low < _CELLS_PER_ID * len(self) + _FREE_CELLS
 
     def _look_up(self, ids: Vector, low: int, high: int) -> Codes:
-        assert isinstance(self.values, np.ndarray)
+        dtype = cast(Vector, self.values).dtype  # it holds every id of the range
         if self._table is None:
-            table = np.full(high - low + 1, -1, dtype=np.int64)
-            table[(self.values - self.values.dtype.type(low)).astype(np.int64)] = np.arange(
-                len(self)
-            )
+            # The cell behind the last one answers for every id out of the range.
+            table: Codes = np.full(high - low + 2, -1, dtype=_code_dtype(len(self)))
+            table[_places(cast(Vector, self.values), dtype.type(low))] = np.arange(len(self))
             self._table = table
-        inside = (ids >= low) & (ids <= high)
-        dtype = self.values.dtype  # it holds every id that is inside
-        near = ids if inside.all() else ids[inside]
-        found = self._table[(near.astype(dtype, copy=False) - dtype.type(low)).astype(np.int64)]
-        if len(near) == len(ids):
-            return cast(Codes, found)
-        codes = np.full(len(ids), -1, dtype=np.int64)
-        codes[inside] = found
+        codes = np.empty(len(ids), dtype=self._table.dtype)
+        for start in range(0, len(ids), _SLICE):
+            part = ids[start : start + _SLICE]
+            inside = (part >= low) & (part <= high)
+            place = _places(np.where(inside, part.astype(dtype), dtype.type(low)), dtype.type(low))
+            place[~inside] = high - low + 1
+            self._table.take(place, out=codes[start : start + _SLICE], mode="clip")
         return codes
 
     def decode(self, codes: Codes) -> Array:
@@ -157,15 +157,28 @@ def factorize(ids: Array) -> tuple[Ids, Codes]:
         return Ids(ids.astype(np.int64)), np.empty(0, dtype=np.int32)
     low, high = int(ids.min()), int(ids.max())
     if high - low < _CELLS_PER_ID * len(ids):
-        place = (ids - ids.dtype.type(low)).astype(np.int64, copy=False)
-        present = np.zeros(high - low + 1, dtype=bool)
-        present[place] = True
-        rank = np.cumsum(present, dtype=np.int32 if len(ids) < 2**31 else np.int64) - 1
-        values = np.flatnonzero(present).astype(ids.dtype) + ids.dtype.type(low)
-        return Ids(values), rank[place].astype(_code_dtype(len(values)), copy=False)
+        return _factorize_dense(ids, low, high)
     codes, distinct = pd.factorize(ids)
     order = np.argsort(distinct)
     return Ids(np.asarray(distinct)[order]), _rerank(codes, order)
+
+
+def _factorize_dense(ids: Vector, low: int, high: int) -> tuple[Ids, Codes]:
+    base = ids.dtype.type(low)
+    present = np.zeros(high - low + 1, dtype=bool)
+    for start in range(0, len(ids), _SLICE):
+        present[_places(ids[start : start + _SLICE], base)] = True
+    rank: Codes = np.cumsum(present, dtype=_code_dtype(len(ids))) - 1
+    codes = np.empty(len(ids), dtype=rank.dtype)
+    for start in range(0, len(ids), _SLICE):
+        place = _places(ids[start : start + _SLICE], base)
+        rank.take(place, out=codes[start : start + _SLICE], mode="clip")
+    return Ids(np.flatnonzero(present).astype(ids.dtype) + base), codes
+
+
+def _places(ids: Vector, base: Any) -> Vector:
+    """Return how far ids lie above a base of their own type."""
+    return cast(Vector, (ids - base).astype(np.int64, copy=False))
 
 
 def _factorize_text(ids: pa.Array) -> tuple[Ids, Codes]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from daskrec.data import frames, ids
 from daskrec.engine import runtime
@@ -139,6 +138,8 @@ def _refuse_foreign_folder(fs: Any, target: str) -> None:
 
 def write_part(columns: Arrays, form: Form, url: str) -> None:
     """Write one Parquet file with the columns of a result."""
+    import pyarrow.parquet as pq
+
     table = pa.table({name: _typed(columns[name], form.dtypes.get(name)) for name in form.empty})
     fs, inside = open_folder(url)
     with fs.open(inside, "wb") as sink:

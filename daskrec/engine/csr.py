@@ -1,7 +1,6 @@
 """Compressed sparse rows: building them from coded rows, and turning them over.
 
-The kernels here are counting sorts: linear in the number of entries, and stable, so that
-sorted columns come out without a comparison.
+Both count entries first and then put each in its place: linear in time, and stable.
 """
 
 from typing import Any
@@ -111,20 +110,18 @@ def build_csr(
 
     Notes
     -----
-    Two counting sorts, by column and then by row: linear in time, 20 bytes an entry.
+    A counting sort by row and a sort within each row: ``n log`` of the longest row in
+    time, and no memory beyond the result but that of the longest row.
     """
     rows = rows.astype(np.int32, copy=False)
     columns = columns.astype(np.int32, copy=False)
     given = np.empty(0, dtype=np.float32) if values is None else values
-    by_column = np.empty(len(rows), dtype=np.int64)
-    starts = np.zeros(width + 1, dtype=np.int64)
-    count_columns(columns, starts)
-    _order_by(columns, starts[:-1].copy(), by_column)
     indptr = np.zeros(height + 1, dtype=np.int64)
     count_columns(rows, indptr)
     indices = np.empty(len(rows), dtype=np.int32)
     data = np.empty(len(given), dtype=np.float32)
-    _place(rows, columns, given, by_column, indptr[:-1].copy(), indices, data)
+    _place(rows, columns, given, indptr[:-1].copy(), indices, data)
+    _sort_rows(indptr, indices, data, int(np.diff(indptr).max(initial=0)))
     repeated = _count_repeats(indptr, indices)
     if repeated == 0:
         return Csr(indptr, indices, data, width), np.empty(0, dtype=np.int32)
@@ -148,30 +145,43 @@ def count_columns(columns: Vector, starts: Vector) -> None:
 
 
 @kernel()
-def _order_by(keys: Vector, cursor: Vector, order: Vector) -> None:
-    for entry in range(len(keys)):
-        key = keys[entry]
-        order[cursor[key]] = entry
-        cursor[key] += 1
-
-
-@kernel()
 def _place(
-    rows: Vector,
-    columns: Vector,
-    values: Vector,
-    order: Vector,
-    cursor: Vector,
-    indices: Vector,
-    data: Vector,
+    rows: Vector, columns: Vector, values: Vector, cursor: Vector, indices: Vector, data: Vector
 ) -> None:
-    for step in range(len(order)):
-        entry = order[step]
+    """Put entries into their rows, in the order in which they come."""
+    for entry in range(len(rows)):
         place = cursor[rows[entry]]
         cursor[rows[entry]] = place + 1
         indices[place] = columns[entry]
         if len(values) > 0:
             data[place] = values[entry]
+
+
+@kernel()
+def _sort_rows(indptr: Vector, indices: Vector, data: Vector, longest: int) -> None:
+    """Sort each row by column; values move along, those of equal columns in order."""
+    keys = np.empty(longest, np.int64)
+    old = np.empty(longest if len(data) > 0 else 0, data.dtype)
+    for row in range(len(indptr) - 1):
+        begin, count = indptr[row], indptr[row + 1] - indptr[row]
+        ordered = True
+        for n in range(1, count):
+            if indices[begin + n] < indices[begin + n - 1]:
+                ordered = False
+                break
+        if ordered:
+            continue
+        if len(data) == 0:
+            indices[begin : begin + count].sort()
+            continue
+        for n in range(count):
+            keys[n] = (np.int64(indices[begin + n]) << 32) | n
+            old[n] = data[begin + n]
+        part = keys[:count]
+        part.sort()
+        for n in range(count):
+            indices[begin + n] = np.int32(part[n] >> 32)
+            data[begin + n] = old[part[n] & 0xFFFFFFFF]
 
 
 @kernel()

@@ -6,6 +6,7 @@ pure functions at module level with small arguments; large values are ``Shared``
 """
 
 import logging
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import dask
 from dask.callbacks import Callback
 from dask.delayed import Delayed, delayed
+from dask.threaded import get as _threads
 
 from daskrec import progress
 from daskrec.engine import config, shared
@@ -23,11 +25,20 @@ from daskrec.errors import StorageError
 logger = logging.getLogger("daskrec")
 
 
+def _scheduler() -> Any:
+    """Return the function that would run tasks now, or None for the default, threads.
+
+    Asking Dask imports distributed, which takes longer than many a fit; who has not
+    imported it has no client.
+    """
+    if "distributed" not in sys.modules and dask.config.get("scheduler", None) is None:
+        return None
+    return dask.base.get_scheduler()
+
+
 def client() -> Any:
     """Return the Dask client that the user's tasks go to, or None."""
-    get = dask.base.get_scheduler()
-    owner = getattr(get, "__self__", None)
-    # Only a process that has made a client has imported distributed.
+    owner = getattr(_scheduler(), "__self__", None)
     return owner if type(owner).__module__.startswith("distributed") else None
 
 
@@ -42,7 +53,7 @@ def connected(address: str) -> Iterator[None]:
 
 def in_process() -> bool:
     """Tell whether tasks run in this process, so that a reference is enough for them."""
-    get = dask.base.get_scheduler()
+    get = _scheduler()
     if get is None:
         return True
     owner = client()
@@ -59,7 +70,7 @@ def parallelism() -> int:
     owner = client()
     if owner is not None:
         return max(1, sum(int(threads) for threads in owner.nthreads().values()))
-    get = dask.base.get_scheduler()
+    get = _scheduler()
     if getattr(get, "__name__", "") == "get_sync":
         return 1
     if hasattr(get, "func") and len(get.args) > 1:
@@ -98,7 +109,7 @@ def compute(tasks: Sequence[Delayed], label: str) -> list[Any]:
     if not tasks:
         return []
     with _running(label, len(tasks)):
-        return list(dask.compute(*tasks, optimize_graph=False))
+        return list(dask.compute(*tasks, optimize_graph=False, scheduler=_scheduler() or _threads))
 
 
 def persist(tasks: Sequence[Delayed], label: str) -> list[Any]:

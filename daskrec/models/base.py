@@ -168,8 +168,10 @@ class BaseRecommender(Params, ABC):
         """Read the log, learn, and keep who and what was in it."""
         self._check_params()
         read = log if isinstance(log, Log) else logs.read_log(log)
+        layout = read.layout
         more = (feature_ids(features.users, "user"), feature_ids(features.items, "item"))
         data = encode.encode_training(read, *more, self._block_count())
+        del read  # its arrays are not needed beside the blocks
         data.features = features
         self.logger.info(
             "fitting %s on %d users, %d items, %d interactions",
@@ -179,7 +181,7 @@ class BaseRecommender(Params, ABC):
             data.entry_count,
         )
         self._fit(data)
-        self._catalogue = Catalogue(data.user_ids, Shared(data.item_ids), data.bounds, read.layout)
+        self._catalogue = Catalogue(data.user_ids, Shared(data.item_ids), data.bounds, layout)
         return self
 
     def _predict_wrap(

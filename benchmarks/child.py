@@ -1,0 +1,64 @@
+"""What runs in a fresh process: ``python -m benchmarks.child TASK FOLDER ...``.
+
+Prints one line of JSON. Nothing is imported before the clock starts.
+"""
+
+import sys
+from time import perf_counter
+from typing import Any
+
+from benchmarks import COLUMNS
+
+BEGIN = perf_counter()
+K = 10
+MODELS: dict[str, dict[str, Any]] = {
+    "PopRec": {},
+    "KNN": {"num_neighbours": 100},
+    "ALSWrap": {"rank": 64, "seed": 0},
+}
+
+
+def startup(folder: str) -> dict[str, Any]:
+    """Import daskrec, fit and predict once; return the seconds of each."""
+    from daskrec.models import PopRec
+
+    imported = perf_counter()
+    frame = _load(folder)
+    loaded = perf_counter()
+    rows = len(PopRec().fit_predict(frame, K))
+    return {"import": imported - BEGIN, "call": perf_counter() - loaded, "rows": rows}
+
+
+def memory(folder: str, name: str, size: str) -> dict[str, Any]:
+    """Fit on the first rows and predict for all users; return resident bytes along the way."""
+    from daskrec import models
+
+    bytes_at = {"imports": _resident("VmRSS")}
+    frame = _load(folder).head(int(size))
+    bytes_at["log"] = _resident("VmRSS")
+    model = getattr(models, name)(**MODELS[name]).fit(frame)
+    bytes_at["fit"] = _resident("VmHWM")
+    rows = len(model.predict(frame, K))
+    return {**bytes_at, "peak": _resident("VmHWM"), "rows": rows}
+
+
+def _load(folder: str) -> Any:
+    """Return the log in no more memory than it takes, which Parquet would need."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.DataFrame({name: np.load(f"{folder}/{name}.npy") for name in COLUMNS}, copy=False)
+
+
+def _resident(field: str) -> int:
+    """Return a figure of the memory of this process, in bytes."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith(field))
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    import json
+
+    task: Any = {"startup": startup, "memory": memory}[sys.argv[1]]
+    print(json.dumps(task(*sys.argv[2:])))

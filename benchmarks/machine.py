@@ -1,0 +1,85 @@
+"""What a run was made on, so that its figures can be read later."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from benchmarks import THREADS
+
+_LIBRARIES = [
+    *("daskrec", "dask", "numba", "numpy", "pandas", "pyarrow", "scipy"),
+    *("implicit", "sparse_dot_topn"),
+]
+_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "amx_tile")
+BUSY = 0.5  # load average above which a run is not a quiet one
+STEAL = 0.02  # the same for the share of CPU time that other guests of the host took
+
+
+def facts() -> dict[str, Any]:
+    """Return facts of the machine and of the libraries, and how busy the machine is."""
+    info = _cpu_info()
+    return {
+        "cpu": info.get("model name", platform.processor() or platform.machine()),
+        "flags": [flag for flag in _FLAGS if flag in info.get("flags", "").split()],
+        "cores": os.cpu_count(),
+        "threads": THREADS,
+        "load_at_start": round(os.getloadavg()[0], 2),
+        "sgemm_gflops": round(_sgemm_rate() / 1e9),
+        "copy_gbytes_per_s": round(_copy_rate() / 1e9, 1),
+        "blas": sorted(
+            {f"{x['internal_api']} {x.get('version')}" for x in threadpool_info() if "version" in x}
+        ),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in _LIBRARIES},
+    }
+
+
+def _cpu_info() -> dict[str, str]:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().split("\n\n")[0].splitlines() if path.exists() else []
+    pairs = (line.partition(":") for line in lines)
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _version(name: str) -> str | None:
+    if name == "daskrec":
+        import daskrec
+
+        return daskrec.__version__
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _sgemm_rate() -> float:
+    """Return float32 operations a second of a large product, on all threads."""
+    square = np.ones((2048, 2048), dtype=np.float32)
+    return 2 * 2048.0**3 / min(_time(lambda: square @ square) for _ in range(4))
+
+
+def _copy_rate() -> float:
+    """Return bytes a second, read and written, of a copy out of cache on one thread."""
+    source, target = np.ones(2**24), np.zeros(2**24)
+    return 2.0 * source.nbytes / min(_time(lambda: np.copyto(target, source)) for _ in range(4))
+
+
+def _time(function: Any) -> float:
+    begin = perf_counter()
+    function()
+    return perf_counter() - begin
+
+
+def busy_ticks() -> tuple[int, int]:
+    """Return the stolen and all ticks of the CPUs since boot; zeros where unknown."""
+    path = Path("/proc/stat")
+    if not path.exists():
+        return 0, 0
+    ticks = [int(x) for x in path.read_text().split("\n", 1)[0].split()[1:9]]
+    return ticks[7], sum(ticks)
