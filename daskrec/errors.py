@@ -19,10 +19,6 @@ class NotFittedError(ValueError, AttributeError):
     """
 
 
-class CapacityError(ValueError):
-    """The work needs more memory than there can be; the text gives the number of bytes."""
-
-
 class FormatError(ValueError):
     """A folder does not hold a model that this version can read."""
 

@@ -162,8 +162,6 @@ class Interactions(UserBlocks):
         The same for entries (distinct user-item pairs).
     row_count
         Number of log rows.
-    graded
-        Whether the log has a column of relevance.
     """
 
     features: Features = Features()
@@ -178,14 +176,12 @@ class Interactions(UserBlocks):
         offsets: Vector,
         entry_offsets: Vector,
         row_count: int,
-        graded: bool,
     ) -> None:
         super().__init__(parts, bounds, item_ids)
         self.user_ids = user_ids
         self.offsets = offsets
         self.entry_offsets = entry_offsets
         self.row_count = row_count
-        self.graded = graded
 
     @property
     def user_count(self) -> int:

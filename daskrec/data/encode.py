@@ -84,7 +84,6 @@ def _encode_in_memory(
         offsets=offsets,
         entry_offsets=block.matrix.indptr[offsets],
         row_count=len(rows),
-        graded=rows.relevance is not None,
     )
 
 
@@ -138,7 +137,6 @@ def _encode_partitions(
         offsets=offsets,
         entry_offsets=entries,
         row_count=row_count,
-        graded=any(s.graded for s in found),
     )
 
 
@@ -148,7 +146,6 @@ class _Summary:
     def __init__(self, rows: Rows) -> None:
         self.row_count = len(rows)
         self.faults = rows.faults
-        self.graded = rows.relevance is not None
         usable = not rows.faults.found and len(rows) > 0
         self.items = ids.distinct(rows.items if usable else rows.items[:0])
         self.sample = _sample_users(rows.users) if usable else rows.users[:0]

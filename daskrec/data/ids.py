@@ -22,7 +22,7 @@ Codes: TypeAlias = Vector
 # A table over the whole range of integer ids is used when it has at most this many cells
 # for each id, plus a constant: it is the fastest map by far, and most ids are dense.
 _CELLS_PER_ID = 8
-_FREE_CELLS = 1 << 20
+_FREE_CELLS = 1 << 16
 
 _SLICE = 1 << 16  # rows at a time: what is only in between stays in the cache
 
@@ -47,11 +47,6 @@ class Ids:
 
     def __getitem__(self, part: slice) -> "Ids":
         return Ids(self.values[part])
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the ids are strings."""
-        return not isinstance(self.values, np.ndarray)
 
     def encode(self, ids: Array) -> Codes:
         """Return the code of each id (int32 or int64), -1 for an id that is not here.

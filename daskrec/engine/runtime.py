@@ -108,7 +108,10 @@ def compute(tasks: Sequence[Delayed], label: str) -> list[Any]:
     """Run tasks and return their results in order."""
     if not tasks:
         return []
-    with _running(label, len(tasks)):
+    with _running(label, len(tasks)) as step:
+        owner = client()
+        if owner is not None:
+            return list(owner.gather([future for _, future in _started(owner, tasks, step)]))
         return list(dask.compute(*tasks, optimize_graph=False, scheduler=_scheduler() or _threads))
 
 
@@ -121,26 +124,30 @@ def persist(tasks: Sequence[Delayed], label: str) -> list[Any]:
     if in_process():
         return compute(tasks, label)
     storage()
-    with _running(label, len(tasks)):
-        kept = list(dask.persist(*tasks, optimize_graph=False))
-        owner = client()
-        if owner is not None:
-            _raise_first_error(owner.futures_of(kept))
-        return kept
+    owner = client()
+    if owner is None:  # another scheduler with processes of its own
+        return list(dask.persist(*tasks, optimize_graph=False))
+    with _running(label, len(tasks)) as step:
+        return [kept for kept, _ in _started(owner, tasks, step)]
 
 
-def _raise_first_error(futures: Sequence[Any]) -> None:
-    """Wait for the work, and raise the error of a task as the task raised it."""
-    from distributed import wait
+def _started(
+    owner: Any, tasks: Sequence[Delayed], step: Callable[[], None]
+) -> list[tuple[Delayed, Any]]:
+    """Run tasks on workers to their end; raise the first error as the task raised it."""
+    from distributed import as_completed
 
-    wait(futures)
-    for future in futures:
+    kept = dask.persist(*tasks, optimize_graph=False)
+    futures = [owner.futures_of(one)[0] for one in kept]
+    for future in as_completed(futures, loop=owner.loop):
         if future.status == "error":
             future.result()
+        step()
+    return list(zip(kept, futures, strict=True))
 
 
 @contextmanager
-def _running(label: str, total: int) -> Iterator[None]:
+def _running(label: str, total: int) -> Iterator[Callable[[], None]]:
     """Run a stage: one BLAS thread a task in this process, a bar, and quiet shuffles."""
     with ExitStack() as stack:
         step = stack.enter_context(progress.bar(label, total))
@@ -149,7 +156,7 @@ def _running(label: str, total: int) -> Iterator[None]:
             stack.enter_context(_TaskCounter(step))
         stack.enter_context(_quiet_shuffles())
         logger.debug("%s: %d tasks", label, total)
-        yield
+        yield step
 
 
 class _TaskCounter(Callback):  # type: ignore[misc]

@@ -15,8 +15,6 @@ from daskrec.engine.shared import Shared
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.models.params import check_choice, check_number, check_whole
 
-BM25_K1 = 1.2
-BM25_B = 0.75
 _RANGES_PER_THREAD = 4
 
 
@@ -62,8 +60,8 @@ class KNN(NeighbourRec):
     (2004). The weightings are those of the original's later versions.
     """
 
-    bm25_k1: ClassVar[float] = BM25_K1
-    bm25_b: ClassVar[float] = BM25_B
+    bm25_k1: ClassVar[float] = 1.2
+    bm25_b: ClassVar[float] = 0.75
 
     def __init__(
         self,
@@ -140,9 +138,9 @@ class _Weights:
         self.power = model.user_length_power
         self.item_count = len(users_of)
         mean = users_of.sum() / max(np.count_nonzero(users_of), 1)
-        self.item_factor = (
-            BM25_K1 * (1 - BM25_B + BM25_B * users_of / mean) if model.weighting == "bm25" else None
-        )
+        self.k1 = model.bm25_k1
+        length = 1 - model.bm25_b + model.bm25_b * users_of / mean
+        self.item_factor = self.k1 * length if model.weighting == "bm25" else None
 
     @property
     def plain(self) -> bool:
@@ -158,7 +156,7 @@ class _Weights:
         if self.use_relevance:
             values = matrix.values().astype(np.float64)
         if self.item_factor is not None:
-            values = values * (BM25_K1 + 1) / (values + self.item_factor[matrix.indices])
+            values = values * (self.k1 + 1) / (values + self.item_factor[matrix.indices])
         lengths = np.maximum(lengths, 1)
         factor = lengths**-self.power
         if self.weighting == "tf_idf":

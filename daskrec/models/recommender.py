@@ -181,6 +181,18 @@ class HybridRecommender(BaseRecommender):
         features = Features(user_features, item_features)
         return self._predict_pairs_wrap(pairs, log, recs_file_path, k, features)
 
+    def get_features(self, ids: Any, features: Any = None) -> tuple[Any, int | None]:
+        """Return vectors of users or items; models without vectors return (None, None).
+
+        Parameters
+        ----------
+        ids
+            A frame with a column of users or of items.
+        features
+            Features of these users or items, for models whose vectors are made of them.
+        """
+        return super().get_features(ids)
+
 
 class UserRecommender(BaseRecommender):
     """A model that knows users by their features."""

@@ -105,7 +105,6 @@ def check(data, log):
     assert np.diff(data.offsets).tolist() == [len(block) for block in blocks_of(data)]
     assert np.diff(data.entry_offsets).tolist() == [b.matrix.nnz for b in blocks_of(data)]
     assert [block.user_ids.values[0] for block in blocks_of(data)[1:]] == list(data.bounds)
-    assert data.graded == ("relevance" in log)
 
 
 @pytest.mark.parametrize("blocks", [1, 4])
