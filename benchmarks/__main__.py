@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TABLES = ("blocks", "gram", "topk", "als", "pop", "startup", "memory")
+TABLES = ("blocks", "gram", "topk", "als", "pop", "startup", "memory", "quality")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,112 @@
+"""Quality on published tests, and ALS beside implicit's with the same hyper-parameters."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.cpu.als import AlternatingLeastSquares
+from threadpoolctl import threadpool_limits
+
+from benchmarks import THREADS, protocols
+from benchmarks.data import Dataset
+from benchmarks.protocols import ITEM, USER
+from benchmarks.report import Table
+from daskrec.models import KNN, ALSWrap, PopRec
+
+_WITHIN = 0.99  # of implicit's figure
+
+# Models, least figures (None: only shown), and where the goals come from.
+_MOVIES = [
+    (PopRec(), (0.4528, 0.2535)),
+    (KNN(50, shrink=300, weighting="bm25", neighbours_of="candidate"), (0.665, 0.393)),
+    (ALSWrap(64, seed=0), None),
+    (ALSWrap(64, seed=0, alpha=2.0, regularization=0.05, iterations=16), (0.710, 0.438)),
+]
+_GOWALLA = [
+    (PopRec(), (0.0414, 0.0315)),
+    (KNN(500, shrink=10), (0.137, 0.105)),
+    (KNN(500, shrink=10, user_length_power=0.5), (0.163, 0.134)),
+    (ALSWrap(64, seed=0, alpha=10.0, regularization=0.02, iterations=15), None),
+]
+# Plain penalty and a constant confidence, which both libraries have.
+_SHARED = ALSWrap(
+    64, seed=0, alpha=9.0, regularization=0.5, iterations=16, scale_regularization=False
+)
+
+
+def run(dataset: Dataset, rounds: int) -> Table:
+    columns = ["test", "model", "hit rate or recall", "NDCG", "goal", ""]
+    table = Table("quality: leave-one-out on ml-1m at 10, full ranking on gowalla at 20", columns)
+    folder = os.environ.get("DASKREC_DATA")
+    if not folder:
+        table.notes.append("DASKREC_DATA is not set: nothing was measured.")
+        return table
+    movies, gowalla = protocols.movielens(Path(folder)), protocols.gowalla(Path(folder))
+    for model, goal in _MOVIES:
+        _add(table, "ml-1m", repr(model), protocols.leave_one_out(model, movies), goal)
+    for model, goal in _GOWALLA:
+        _add(table, "gowalla", repr(model), protocols.full_ranking(model, gowalla), goal)
+    _beside_implicit(table, movies, gowalla)
+    table.notes.append(
+        "implicit's confidence is its alpha for every interaction, ours 1 + alpha: the rows of "
+        f"`same` have the same objective. The goal of ours there is {_WITHIN} x implicit's."
+    )
+    return table
+
+
+def _beside_implicit(table: Table, movies: protocols.LeaveOneOut, gowalla: protocols.Split) -> None:
+    peer = _Implicit(movies.train)
+    theirs = protocols.rank_held_out(peer.scores(movies.pairs), movies)
+    _add(table, "ml-1m", "same: implicit", theirs, None)
+    ours = protocols.leave_one_out(_SHARED, movies)
+    _add(table, "ml-1m", "same: ALSWrap", ours, tuple(_WITHIN * figure for figure in theirs))
+    peer = _Implicit(gowalla.train)
+    theirs = protocols.rank_all(peer.lists(20), gowalla)
+    _add(table, "gowalla", "same: implicit", theirs, None)
+    ours = protocols.full_ranking(_SHARED, gowalla)
+    _add(table, "gowalla", "same: ALSWrap", ours, tuple(_WITHIN * figure for figure in theirs))
+
+
+def _add(
+    table: Table, test: str, name: str, found: tuple[float, ...], goal: tuple[float, ...] | None
+) -> None:
+    passed = None if goal is None else all(a >= b for a, b in zip(found, goal, strict=True))
+    figures = [f"{figure:.4f}" for figure in found]
+    wanted = "" if goal is None else ", ".join(f"≥ {figure:.4f}" for figure in goal)
+    record = {"test": test, "model": name, "figures": found, "goal": goal}
+    table.add([test, f"`{name}`", *figures, wanted], record, passed)
+
+
+class _Implicit:
+    """implicit's ALS with the parameters of ``_SHARED``, fitted on a log."""
+
+    def __init__(self, train: Any) -> None:
+        self.users, rows = np.unique(train[USER], return_inverse=True)
+        self.items, columns = np.unique(train[ITEM], return_inverse=True)
+        ones = np.full(len(rows), 1 + _SHARED.alpha, dtype=np.float32)
+        self.matrix = sp.csr_matrix((ones, (rows, columns)))
+        with threadpool_limits(1, "blas"):  # it warns of more
+            self.model = AlternatingLeastSquares(
+                factors=_SHARED.rank,
+                regularization=_SHARED.regularization,
+                iterations=_SHARED.iterations,
+                use_cg=False,
+                num_threads=THREADS,
+                random_state=0,
+            )
+            self.model.fit(self.matrix, show_progress=False)
+
+    def scores(self, pairs: Any) -> Any:
+        known = pairs[pairs[ITEM].isin(self.items)]
+        left = self.model.user_factors[np.searchsorted(self.users, known[USER])]
+        right = self.model.item_factors[np.searchsorted(self.items, known[ITEM])]
+        return known.assign(relevance=(left * right).sum(axis=1))
+
+    def lists(self, k: int) -> Any:
+        import pandas as pd
+
+        found, _ = self.model.recommend(np.arange(len(self.users)), self.matrix, N=k)
+        users = np.repeat(self.users, k)
+        return pd.DataFrame({USER: users, ITEM: self.items[found.ravel()]})
