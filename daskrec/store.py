@@ -19,26 +19,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import daskrec
 from daskrec.data.columns import Names
-from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Layout
 from daskrec.engine.arrays import Array, Arrays, open_folder, raw_bytes, read_arrays, write_arrays
-from daskrec.engine.csr import Csr
-from daskrec.engine.shared import RowShards, Shared
 from daskrec.errors import FormatError, NotFittedError
-from daskrec.models.asked import Catalogue
-from daskrec.models.base import BaseRecommender
+from daskrec.models.state import TYPES, collect, restore
 
 FORMAT = "daskrec-model"
 VERSION = 1
 
-# The classes that a state may hold; a manifest names them by these words alone.
-_TYPES: dict[str, Any] = {"array": None, "csr": Csr, "ids": Ids}
 
-
-def save(model: BaseRecommender, path: Any, overwrite: bool = False) -> None:
+def save(model: Any, path: Any, overwrite: bool = False) -> None:
     """Save a fitted model to a folder.
 
     Parameters
@@ -68,7 +62,7 @@ def save(model: BaseRecommender, path: Any, overwrite: bool = False) -> None:
         manifest = _describe(model)
         manifest["arrays"] = {
             name: _write(fs.unstrip_protocol(beside), name, kind, shards)
-            for name, (kind, shards) in _shards(model).items()
+            for name, (kind, shards) in collect(model).items()
         }
         with fs.open(f"{beside}/manifest.json", "w") as sink:
             json.dump(manifest, sink, indent=1)
@@ -113,7 +107,7 @@ def load(path: Any) -> Any:
         for name, entry in manifest["arrays"].items()
     }
     model = _model_class(manifest["class"], path)(**manifest["params"])
-    _restore(model, manifest, arrays)
+    restore(model, _layout(manifest["layout"]), arrays)
     return model
 
 
@@ -136,12 +130,12 @@ def _read_manifest(fs: Any, root: str, path: Any) -> dict[str, Any]:
 def _model_class(name: str, path: Any) -> Any:
     """Return a class of ``daskrec.models`` by name, and nothing else."""
     found = getattr(importlib.import_module("daskrec.models"), name, None)
-    if not (isinstance(found, type) and issubclass(found, BaseRecommender)):
+    if not (isinstance(found, type) and hasattr(found, "_set_state")):
         raise FormatError(f"{path} holds a model of an unknown class {name!r}")
     return found
 
 
-def _describe(model: BaseRecommender) -> dict[str, Any]:
+def _describe(model: Any) -> dict[str, Any]:
     layout = model._fitted.layout
     names = layout.names
     return {
@@ -173,31 +167,14 @@ def _dtype_name(dtype: Any) -> str | None:
         return None
 
 
-def _shards(model: BaseRecommender) -> dict[str, tuple[str, list[Any]]]:
-    """Return everything that a fitted model holds: a kind and shards for each name."""
-    fitted = model._fitted
-    found: dict[str, tuple[str, list[Any]]] = {
-        "users": ("ids", [shard.get() for shard in fitted.user_ids.shards]),
-        "items": ("ids", [fitted.item_ids.get()]),
-        "bounds": ("array", [fitted.bounds]),
-    }
-    for name, value in model._get_state().items():
-        shards = value.shards if isinstance(value, RowShards) else [value]
-        opened = [shard.get() for shard in shards]
-        kind = "csr" if isinstance(opened[0], Csr) else "array"
-        found[f"state/{name}"] = (kind, opened)
-    return found
-
-
 def _write(root: str, name: str, kind: str, shards: list[Any]) -> dict[str, Any]:
     entries = []
     for number, value in enumerate(shards):
-        arrays: Arrays = {"value": value} if _TYPES[kind] is None else value.to_arrays()
+        arrays: Arrays = {"value": value} if TYPES[kind] is None else value.to_arrays()
         folder = f"{name}/{number:05d}"
         write_arrays(f"{root}/{folder}", arrays)
         entries.append({key: _fingerprint(array) for key, array in arrays.items()})
-    lengths = [len(value) for value in shards]
-    return {"kind": kind, "lengths": lengths, "shards": entries}
+    return {"kind": kind, "shards": entries}
 
 
 def _fingerprint(array: Array) -> dict[str, Any]:
@@ -212,14 +189,14 @@ def _sha256(array: Array) -> str:
         digest.update(raw_bytes(array))
     else:
         # Slices share buffers: hash what the array means, not what lies behind it.
-        lengths = pa.compute.binary_length(array).to_numpy(zero_copy_only=False)
+        lengths = pc.binary_length(array).to_numpy(zero_copy_only=False)
         digest.update(lengths.astype(np.int64).tobytes())
         digest.update("".join(array.to_pylist()).encode())
     return digest.hexdigest()
 
 
 def _read(root: str, name: str, entry: dict[str, Any], path: Any) -> list[Any]:
-    made = _TYPES[entry["kind"]]
+    made = TYPES[entry["kind"]]
     values = []
     for number, wanted in enumerate(entry["shards"]):
         try:
@@ -233,67 +210,12 @@ def _read(root: str, name: str, entry: dict[str, Any], path: Any) -> list[Any]:
     return values
 
 
-def _restore(model: BaseRecommender, manifest: dict[str, Any], arrays: dict[str, Any]) -> None:
-    lengths = {name: entry["lengths"] for name, entry in manifest["arrays"].items()}
-    layout = manifest["layout"]
-    user, item = (_pandas_dtype(name) for name in layout["dtypes"])
-    model._catalogue = Catalogue(
-        _sharded_ids(arrays["users"]),
-        Shared(arrays["items"][0]),
-        arrays["bounds"][0],
-        Layout(layout["kind"], Names(*layout["names"]), user, item, layout["part"]),
-    )
-    state = {}
-    for name in arrays:
-        if not name.startswith("state/"):
-            continue
-        shards = [Shared(value) for value in arrays[name]]
-        offsets = np.concatenate([[0], np.cumsum(lengths[name])])
-        sharded = name.removeprefix("state/") in model._sharded_state
-        state[name.removeprefix("state/")] = RowShards(shards, offsets) if sharded else shards[0]
-    model._set_state(state)
-
-
-def _sharded_ids(parts: list[Ids]) -> ShardedIds:
-    from daskrec.data.ids import concat
-
-    firsts = [part.values[:1] for part in parts[1:]]
-    bounds = concat(firsts) if firsts else parts[0].values[:0]
-    offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
-    return ShardedIds([Shared(part) for part in parts], bounds, offsets)
+def _layout(saved: dict[str, Any]) -> Layout:
+    user, item = (_pandas_dtype(name) for name in saved["dtypes"])
+    return Layout(saved["kind"], Names(*saved["names"]), user, item, saved["part"])
 
 
 def _pandas_dtype(name: str | None) -> Any:
     import pandas as pd
 
     return None if name is None else pd.api.types.pandas_dtype(name)
-
-
-def freeze(model: BaseRecommender) -> dict[str, Any]:
-    """Return what a pickle of a model holds: its arrays themselves, and no handle."""
-    if model._catalogue is None:
-        return {"params": model.get_params()}
-    held = {
-        name: (kind, [{"value": v} if _TYPES[kind] is None else v.to_arrays() for v in shards])
-        for name, (kind, shards) in _shards(model).items()
-    }
-    return {"params": model.get_params(), "layout": model._fitted.layout, "held": held}
-
-
-def thaw(model: BaseRecommender, frozen: dict[str, Any]) -> None:
-    """Make a model of what ``freeze`` returned."""
-    for name, value in frozen["params"].items():
-        setattr(model, name, value)
-    if "held" not in frozen:
-        return
-    values = {
-        name: [a["value"] if _TYPES[kind] is None else _TYPES[kind].from_arrays(a) for a in parts]
-        for name, (kind, parts) in frozen["held"].items()
-    }
-    manifest = {
-        "arrays": {name: {"lengths": [len(v) for v in parts]} for name, parts in values.items()},
-        "layout": {"kind": "", "part": "", "names": ["", "", ""], "dtypes": [None, None]},
-    }
-    _restore(model, manifest, values)
-    held = model._fitted
-    model._catalogue = Catalogue(held.user_ids, held.item_ids, held.bounds, frozen["layout"])

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -18,7 +19,7 @@ from support.logs import assert_same, random_log
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Layout
 from daskrec.engine.shared import RowShards, Shared
-from daskrec.models import ALSWrap
+from daskrec.models import KNN, ALSWrap
 from daskrec.models.asked import Catalogue
 
 
@@ -102,3 +103,16 @@ def test_a_killed_worker_changes_nothing(lazy: bool) -> None:
         assert set(client.run(os.getpid).values()) != pids
         found = model.predict(log, 5)
     assert_same(found, expected, tolerance=1e-4)
+
+
+def test_calls_on_frames_in_memory_leave_no_blocks_in_storage(client: Client) -> None:
+    from daskrec.engine import shared
+
+    log = random_log(seed=11)
+    model = KNN(3).fit(log)
+    model.predict(log, 2)
+    folder = Path(shared.session_folder())
+    before = sum(1 for _ in folder.iterdir())
+    for _ in range(3):
+        model.predict(log, 2)
+    assert sum(1 for _ in folder.iterdir()) == before

@@ -137,6 +137,12 @@ class UserBlocks:
         """Return one task a block, which calls ``function(block, *args)``."""
         return [runtime.task(_on_block, part, function, *args) for part in self.parts]
 
+    def release(self) -> None:
+        """Remove what these blocks left in storage, when no task reads them any more."""
+        for part in self.parts:
+            if isinstance(part, Shared):
+                part.release()
+
     def map(self, function: Callable[..., Any], *args: Any, label: str) -> list[Any]:
         """Call ``function(block, *args)`` on every block; return the results in order."""
         return runtime.compute(self.tasks(function, *args), label)

@@ -17,8 +17,7 @@ from daskrec.engine.arrays import Vector
 from daskrec.engine.csr import Csr
 from daskrec.engine.random import unit_rows
 from daskrec.engine.shared import RowShards, Shared
-from daskrec.engine.solve import gramian, rotate, solve_cg, solve_exact
-from daskrec.engine.solve_direct import Rotated
+from daskrec.engine.solve import Rotated, gramian, rotate, solve_cg, solve_exact
 
 # Beyond this rank the cubes of the exact solver outweigh the better step that it makes.
 EXACT_RANK = 128

@@ -26,6 +26,7 @@ from daskrec.errors import NotFittedError
 from daskrec.models import serving
 from daskrec.models.asked import Asked, Catalogue
 from daskrec.models.params import Params, check_whole
+from daskrec.models.state import freeze, thaw
 
 Model = TypeVar("Model", bound="BaseRecommender")
 NO_FEATURES = Features()
@@ -147,13 +148,9 @@ class BaseRecommender(Params, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle a model with its arrays inside, so that it outlives this process."""
-        from daskrec.store import freeze
-
         return freeze(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from daskrec.store import thaw
-
         thaw(self, state)
 
     # ------------------------------------------------------------ fit and predict
@@ -181,6 +178,7 @@ class BaseRecommender(Params, ABC):
             data.entry_count,
         )
         self._fit(data)
+        data.release()
         self._catalogue = Catalogue(data.user_ids, Shared(data.item_ids), data.bounds, layout)
         return self
 
@@ -207,7 +205,10 @@ class BaseRecommender(Params, ABC):
         form = serving.result_form(layout, *self._fitted.empty_ids())
         scorer = self._scorer(features)
         tasks = serving.recommend(histories, scorer, request, self._fitted.item_ids, form)
-        return output.finish(tasks, form, recs_file_path)
+        recs = output.finish(tasks, form, recs_file_path)
+        if not form.lazy:
+            histories.release()
+        return recs
 
     def _predict_pairs_wrap(
         self,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daskrec.engine import solve
+from daskrec.engine.solve import direct
 
 WIDTHS = (1, 2, 7, 16, 33, 64, 130)
 COLUMNS = 200
@@ -103,7 +104,10 @@ def test_exact_equals_dense_algebra(seed, width, lengths, implicit, rotate, alph
     gram = make_gram(block[3], implicit)
     rotated = solve.rotate(block[3], gram) if rotate else None
     out = exact(block, gram, implicit, alpha, rotated)
-    assert_rows_close(out, reference(block, gram, implicit, alpha))
+    # Weights of 160 over a penalty of 0.1 make condition numbers of 1e4: float32 loses four
+    # of its seven digits there at worst, and 1e-4 is what the solver promises.
+    tolerance = 1e-4 if alpha == 40.0 else 2e-5
+    assert_rows_close(out, reference(block, gram, implicit, alpha), tolerance)
 
 
 @settings(max_examples=20, deadline=None)
@@ -275,4 +279,4 @@ def test_memory_mapped_input(tmp_path):
         np.save(tmp_path / f"{place}.npy", array)
         mapped.append(np.load(tmp_path / f"{place}.npy", mmap_mode="r"))
     np.testing.assert_array_equal(exact(tuple(mapped), gram, True), expected)
-    assert len(solve.exact_rows.signatures) == 1
+    assert len(direct.exact_rows.signatures) == 1

@@ -1,6 +1,6 @@
 """Blocked Cholesky factorisation and solution of one positive definite float32 system.
 
-A matrix of `blocks` x `blocks` tiles is stored as panels (see `daskrec.engine.blas`): tile
+A matrix of `blocks` x `blocks` tiles is stored as panels (see `daskrec.engine.solve.tiles`): tile
 (i, j) starts at `j * panel + i * TILE`. Only the tiles of the upper triangle are read and
 written. The factor is A = U^T U, by block rows, left-looking: a tile takes all its updates
 in registers, and they are the same product of panels that built the matrix (Golub and Van
@@ -12,9 +12,8 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 
 from daskrec.engine.arrays import Vector
-from daskrec.engine.blas import combine, row_dots, scaled_add, scaled_copy, subtract_product
 from daskrec.engine.jit import kernel
-from daskrec.engine.simd import (
+from daskrec.engine.solve.simd import (
     FLOAT,
     LANE,
     TILE,
@@ -35,6 +34,7 @@ from daskrec.engine.simd import (
     store,
     transposed,
 )
+from daskrec.engine.solve.tiles import combine, row_dots, scaled_add, scaled_copy, subtract_product
 
 
 @operation

@@ -1,7 +1,7 @@
 """Writers of vector instructions, for kernels that compilers do not find in nested loops.
 
-The functions are called while numba compiles an operation of `daskrec.engine.blas` and append
-LLVM instructions to its code. A vector has `T` float32 lanes; LLVM splits those that a machine
+The functions are called while numba compiles an operation of `tiles` and append LLVM
+instructions to its code. A vector has `T` float32 lanes; LLVM splits those that a machine
 lacks.
 """
 

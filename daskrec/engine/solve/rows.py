@@ -21,17 +21,17 @@ from typing import Any
 import numpy as np
 
 from daskrec.engine.arrays import Vector
-from daskrec.engine.blas import aligned
 from daskrec.engine.jit import kernel
-from daskrec.engine.simd import T
-from daskrec.engine.solve_direct import (
+from daskrec.engine.solve.direct import (
     Entries,
     Rotated,
     exact_rows,
     make_space,
     pack,
 )
-from daskrec.engine.solve_iterative import cg_rows, make_cg_space
+from daskrec.engine.solve.iterative import cg_rows, make_cg_space
+from daskrec.engine.solve.simd import T
+from daskrec.engine.solve.tiles import aligned
 
 # Rows whose products are summed in float32 before they join the float64 sum.
 _CHUNK = 4096

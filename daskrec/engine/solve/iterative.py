@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from daskrec.engine.arrays import Vector
-from daskrec.engine.blas import carve, combine, multiply, row_dots, scaled_add, scaled_copy
 from daskrec.engine.jit import kernel
-from daskrec.engine.simd import TILE, T
-from daskrec.engine.solve_direct import Entries, fetch_ahead, pack, survey, weigh
+from daskrec.engine.solve.direct import Entries, fetch_ahead, pack, survey, weigh
+from daskrec.engine.solve.simd import TILE, T
+from daskrec.engine.solve.tiles import carve, combine, multiply, row_dots, scaled_add, scaled_copy
 
 # Numbers of gathered factors that a core's second cache holds beside G.
 _HELD = 1 << 17

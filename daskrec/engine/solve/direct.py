@@ -1,7 +1,7 @@
 """Rows of ALS solved exactly, by a blocked Cholesky factorisation in float32.
 
 A row with many entries gets its `d` x `d` matrix, built from packed panels of entries (see
-`daskrec.engine.blas`) and factored in place.
+`daskrec.engine.solve.tiles`) and factored in place.
 
 A row with fewer entries than factors is solved in the dual. With G + lambda I = Q D Q^T and
 the scaled rows P = sqrt(W) Y_u Q D^(-1/2), the solution is (Woodbury's identity in the form
@@ -19,7 +19,10 @@ from typing import NamedTuple
 import numpy as np
 
 from daskrec.engine.arrays import Vector
-from daskrec.engine.blas import (
+from daskrec.engine.jit import kernel
+from daskrec.engine.solve.cholesky import factor, substitute
+from daskrec.engine.solve.simd import TILE, T
+from daskrec.engine.solve.tiles import (
     LINE,
     carve,
     prefetch,
@@ -29,9 +32,6 @@ from daskrec.engine.blas import (
     scaled_copy,
     transpose_tile,
 )
-from daskrec.engine.cholesky import factor, substitute
-from daskrec.engine.jit import kernel
-from daskrec.engine.simd import TILE, T
 
 # Entries of a row that are packed at a time: the two panels in use stay in the first cache.
 DEPTH = 256

@@ -18,7 +18,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 
 from daskrec.engine.arrays import Vector
-from daskrec.engine.simd import (
+from daskrec.engine.solve.simd import (
     FLOAT,
     ZEROS,
     T,
