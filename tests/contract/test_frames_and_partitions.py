@@ -19,6 +19,8 @@ from support.logs import (
     with_empty_partitions,
 )
 
+import daskrec
+
 LOG = random_log()
 PARTITIONS = [1, 7, 40]
 
@@ -158,3 +160,28 @@ def test_a_list_of_vectors_stays_a_list(case: Case, tmp_path) -> None:
         again = pd.read_parquet(path, **options).user_factors
         assert np.allclose(np.stack(list(again)), np.stack(cells))
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("on_cluster", [False, True])
+def test_users_may_stay_in_shards(
+    case: Case, on_cluster: bool, request, tmp_path, monkeypatch
+) -> None:
+    with dask.config.set(scheduler="threads"):
+        expected = case.make().fit(LOG).predict(LOG, 5)
+        unfiltered = case.make().fit(LOG).predict(LOG, 5, filter_seen_items=False)
+    if on_cluster:
+        request.getfixturevalue("client")
+    limits = {"daskrec.user-id-limit": 10, "daskrec.share-limit": 1}
+    monkeypatch.setattr("daskrec.data.encode._ROWS_WORTH_A_TASK", 50)
+    log = with_empty_partitions(LOG, 7)
+    with dask.config.set(limits):
+        model = case.make().fit(log)
+        assert len(model._catalogue.user_ids.shards) > 1
+        assert model.users_count == LOG.user_idx.nunique()
+        assert_same(model.predict(log, 5), expected, case.tolerance)
+        assert_same(model.predict(LOG, 5), expected, case.tolerance)
+        assert to_pandas(model.fit_users).user_idx.tolist() == sorted(LOG.user_idx.unique())
+        if not model._needs_history:
+            assert_same(model.predict(None, 5), unfiltered, case.tolerance)
+        model.save(tmp_path / "model")
+        assert_same(daskrec.load(tmp_path / "model").predict(LOG, 5), expected, case.tolerance)
