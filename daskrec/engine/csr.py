@@ -145,6 +145,16 @@ def count_columns(columns: Vector, starts: Vector) -> None:
 
 
 @kernel()
+def column_work(indptr: Vector, indices: Vector, counts: Vector, work: Vector) -> None:
+    """Add to each column its entries, and the lengths of the rows that they lie in."""
+    for row in range(len(indptr) - 1):
+        length = indptr[row + 1] - indptr[row]
+        for entry in range(indptr[row], indptr[row + 1]):
+            counts[indices[entry]] += 1
+            work[indices[entry]] += length
+
+
+@kernel()
 def _place(
     rows: Vector, columns: Vector, values: Vector, cursor: Vector, indices: Vector, data: Vector
 ) -> None:

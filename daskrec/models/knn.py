@@ -8,7 +8,7 @@ import numpy as np
 from daskrec.data.blocks import Interactions, UserBlock
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Arrays, Vector
-from daskrec.engine.csr import Csr
+from daskrec.engine.csr import Csr, column_work
 from daskrec.engine.gram import similarity_range
 from daskrec.engine.gram_bits import Block, Head, plan_head
 from daskrec.engine.shared import Shared
@@ -202,10 +202,8 @@ class WeightedBlock:
 
 def _count(block: UserBlock, item_count: int) -> tuple[Vector, Vector]:
     """Return for each item its users, and the products that its row of sums needs."""
-    matrix = block.matrix
-    lengths = np.diff(matrix.indptr)
-    users_of = np.bincount(matrix.indices, minlength=item_count)
-    work = np.bincount(matrix.indices, np.repeat(lengths, lengths), minlength=item_count)
+    users_of, work = np.zeros((2, item_count), dtype=np.int64)
+    column_work(block.matrix.indptr, block.matrix.indices, users_of, work)
     return users_of, work
 
 
