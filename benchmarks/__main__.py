@@ -7,7 +7,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-TABLES = ("blocks", "gram", "topk", "als", "pop", "startup", "memory", "quality")
+TABLES = (
+    "blocks",
+    "gram",
+    "rules",
+    "topk",
+    "als",
+    "pop",
+    "startup",
+    "memory",
+    "scale",
+    "quality",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,6 +12,10 @@ class LogError(ValueError):
     """A log, or another frame that was handed in, cannot be used as it is."""
 
 
+class EmptyLogError(LogError):
+    """A log has no rows, so that there is nothing to learn from."""
+
+
 class NotFittedError(ValueError, AttributeError):
     """A method that needs a fitted model was called before ``fit``.
 

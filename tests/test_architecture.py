@@ -57,6 +57,10 @@ def test_imports_go_one_way(path: Path) -> None:
 def test_no_model_imports_another() -> None:
     shared = {
         "asked",
+        "non_personalized",
+        "pairs",
+        "rule_metrics",
+        "updates",
         "base",
         "recommender",
         "neighbour",

@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
-from support.logs import assert_same, random_log
+from support.cases import CASES, Case
+from support.logs import L5, assert_same, random_log
 
+from daskrec import progress
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Layout
 from daskrec.engine.shared import RowShards, Shared
-from daskrec.models import KNN, ALSWrap
+from daskrec.models import KNN, ALSWrap, AssociationRulesItemRec
 from daskrec.models.asked import Catalogue
 
 
@@ -103,6 +107,88 @@ def test_a_killed_worker_changes_nothing(lazy: bool) -> None:
         assert set(client.run(os.getpid).values()) != pids
         found = model.predict(log, 5)
     assert_same(found, expected, tolerance=1e-4)
+
+
+# The stage of each model in which a worker dies, besides that which builds the blocks.
+STAGES = {
+    "AssociationRulesItemRec": "rules",
+    "ClusterRec": "counting items",
+    "KNN": "similarities",
+    "UserPopRec": "keeping interactions",
+}
+
+
+@contextmanager
+def _dying_worker(cluster: LocalCluster, stage: str, monkeypatch: Any) -> Iterator[list[int]]:
+    """Kill a worker when the first task of a stage has come back."""
+    bar, killed = progress.bar, []
+
+    @contextmanager
+    def watched(label: str, total: int) -> Iterator[Callable[[], None]]:
+        with bar(label, total) as step:
+
+            def step_or_kill() -> None:
+                step()
+                if label == stage and not killed:
+                    killed.append(next(iter(cluster.workers.values())).process.process.pid)
+                    os.kill(killed[0], signal.SIGKILL)
+
+            yield step_or_kill
+
+    with monkeypatch.context() as patch:
+        patch.setattr("daskrec.progress.bar", watched)
+        yield killed
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[LocalCluster]:
+    """A cluster whose workers may be killed: they are started again."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        yield cluster
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("case", [c for c in CASES if hasattr(c.model, "update")], ids=str)
+def test_a_worker_killed_in_mid_fit_changes_nothing(
+    case: Case, late: bool, mortal: LocalCluster, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 100)
+    log = dd.from_pandas(random_log(rows=1_500), npartitions=6)
+    with dask.config.set(scheduler="threads"):
+        expected = case.make().fit(log).predict(log, 5)
+    stage = STAGES.get(case.model.__name__, "counting items") if late else "building blocks"
+    mortal.scale(2)  # a nanny at times gives up with its worker
+    with Client(mortal) as client:
+        client.wait_for_workers(2, timeout=60)
+        with _dying_worker(mortal, stage, monkeypatch) as killed:
+            model = case.make().fit(log)
+        assert killed
+        assert_same(model.predict(log, 5), expected, case.tolerance)
+
+
+def test_a_user_with_200_000_items_fits_a_worker_of_4_gb() -> None:
+    """C1-24: a naive self-join has 2e10 pairs of this user, a dense table 320 GB."""
+    heavy = pd.DataFrame({"user_idx": 0, "item_idx": np.arange(3, 200_003), "relevance": 1})
+    log = dd.from_pandas(pd.concat([L5[heavy.columns], heavy]), npartitions=4)
+    models = (
+        (KNN(10), "users have more than 10000 items: 190002"),
+        (AssociationRulesItemRec(min_item_count=1, min_pair_count=1), "190002 of their"),
+    )
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, memory_limit="4GB", dashboard_address=":0"
+        ) as cluster,
+        Client(cluster),
+    ):
+        for model, text in models:
+            with pytest.warns(UserWarning, match=text):
+                model.fit(log)
+            near = model.get_nearest_items([1, 100_000], 5)
+            assert np.isfinite(near.compute().iloc[:, 2]).all()
+            lists = model._neighbour_lists().get()
+            kept = 10 if isinstance(model, KNN) else 1000
+            assert np.diff(lists.indptr).max() == kept
+            assert lists.nnz == pytest.approx(kept * 10_000, rel=0.01)
 
 
 def test_calls_on_frames_in_memory_leave_no_blocks_in_storage(client: Client) -> None:

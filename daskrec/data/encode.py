@@ -8,33 +8,26 @@ user. Every partition is read once.
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from daskrec.data import exchange, ids
+from daskrec.data import exchange, ids, ranges
 from daskrec.data.blocks import Interactions, UserBlock, UserBlocks, make_block
 from daskrec.data.ids import Ids, ShardedIds
-from daskrec.data.log import Faults, Log, Rows
-from daskrec.engine import config, runtime
+from daskrec.data.log import Log
+from daskrec.data.rows import Rows
+from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.shared import Shared
-from daskrec.errors import LogError, warn_caller
-
-_ROWS_PER_BLOCK = 20_000_000  # bounds the memory of a task: about 0.4 GB
-_ROWS_WORTH_A_TASK = 65_536
-_MOST_BLOCKS = 4096
-_BLOCKS_PER_THREAD = 4  # so that threads that finish early find more to do
-_SAMPLE = 1024  # users that a partition puts forward as places to cut
-
-
-def block_count(row_count: int) -> int:
-    """Return the number of blocks for a log of so many rows."""
-    wanted = min(_BLOCKS_PER_THREAD * runtime.parallelism(), row_count // _ROWS_WORTH_A_TASK)
-    return int(min(max(wanted, -(-row_count // _ROWS_PER_BLOCK), 1), _MOST_BLOCKS))
+from daskrec.errors import EmptyLogError, warn_caller
 
 
 def encode_training(
-    log: Log, users: Ids | None = None, items: Ids | None = None, blocks: int | None = None
+    log: Log,
+    users: Sequence[Any] = (),
+    items: Ids | None = None,
+    blocks: int | None = None,
 ) -> Interactions:
     """Turn a log into the training data of a model.
 
@@ -42,9 +35,11 @@ def encode_training(
     ----------
     log
         The log.
-    users, items
-        Ids known from elsewhere (feature frames): they count as users and items of the
-        training although the log may not mention them.
+    users
+        Users known from elsewhere (feature frames): ``Ids``, or tasks that give them. They
+        count as users of the training although the log may not mention them.
+    items
+        The same for items.
     blocks
         Number of blocks; by default it follows from the rows and the scheduler.
 
@@ -56,25 +51,44 @@ def encode_training(
     if log.rows is not None:
         data = _encode_in_memory(log.rows, users, items, blocks)
     else:
-        data = _encode_partitions(log, users, items, blocks)
-    repeated = data.row_count - data.entry_count
-    if repeated:
-        warn_caller(
-            f"{repeated} rows of the log repeat a (user, item) pair: each pair counts as one "
-            "interaction whose relevance is the sum"
-        )
+        data = _encode_partitions(log.parts, users, items, blocks)
+    warn_of_repeats(data.row_count - data.entry_count, log.owner)
     return data
 
 
+def distinct_users(log: Log) -> ShardedIds:
+    """Return the users of a log alone, in shards where they are many."""
+    if log.rows is not None:
+        return ShardedIds.of(ids.distinct(log.rows.users))
+    parts, found = ranges.survey_parts(log.parts)
+    if not any(survey.row_count for survey in found):
+        return ShardedIds.of(Ids(found[0].sample))
+    bounds = ranges.choose_bounds(found, ranges.block_count(sum(s.row_count for s in found)))
+    return ranges.collect_ids([runtime.task(_users_of, part) for part in parts], bounds)
+
+
+def _users_of(rows: Rows) -> Ids:
+    return ids.distinct(rows.users)
+
+
+def warn_of_repeats(count: int, owner: str = "user") -> None:
+    """Warn of rows that repeat a pair, if there are any."""
+    if count:
+        warn_caller(
+            f"{count} rows of the log repeat a ({owner}, item) pair: each pair counts as one "
+            "interaction whose relevance is the sum"
+        )
+
+
 def _encode_in_memory(
-    rows: Rows, users: Ids | None, items: Ids | None, blocks: int | None
+    rows: Rows, users: Sequence[Any], items: Ids | None, blocks: int | None
 ) -> Interactions:
     if len(rows) == 0:
-        raise LogError("the log holds no rows")
-    user_ids, user_codes = _factorize_with(rows.users, users)
+        raise EmptyLogError("the log holds no rows")
+    user_ids, user_codes = _factorize_with(rows.users, ranges.all_ids(users))
     item_ids, item_codes = _factorize_with(rows.items, items)
     block = make_block(user_ids, user_codes, item_codes, rows.relevance, len(item_ids))
-    offsets = _even_cuts(block.matrix.indptr, blocks or block_count(len(rows)))
+    offsets = _even_cuts(block.matrix.indptr, blocks or ranges.block_count(len(rows)))
     parts = [Shared(block.users(a, b)) for a, b in itertools.pairwise(offsets)]
     return Interactions(
         parts,
@@ -104,85 +118,25 @@ def _even_cuts(indptr: Vector, count: int) -> Vector:
 
 
 def _encode_partitions(
-    log: Log, users: Ids | None, items: Ids | None, count: int | None
+    parts: Sequence[Any], users: Sequence[Any], items: Ids | None, count: int | None
 ) -> Interactions:
-    parts = runtime.persist(log.parts, "reading the log")
-    found = runtime.compute([runtime.task(summarise, p) for p in parts], "reading the log")
-    runtime.tree_reduce([s.faults for s in found], Faults.merge).raise_any("the log")
+    parts, found = ranges.survey_parts(parts)
     row_count = sum(s.row_count for s in found)
     if row_count == 0:
-        raise LogError("the log holds no rows")
+        raise EmptyLogError("the log holds no rows")
     item_ids = ids.union([s.items for s in found] + ([items] if items else []))
-    bounds = _choose_bounds(found, count or block_count(row_count))
+    bounds = ranges.choose_bounds(found, count or ranges.block_count(row_count))
     pieces = exchange.by_user(parts, Shared(item_ids), bounds)
-    extra = _split_ids(users, bounds) if users else [None] * len(pieces)
-    blocks = runtime.persist(
-        [
-            runtime.task(block_of_pieces, piece, len(item_ids), None, more)
-            for piece, more in zip(pieces, extra, strict=True)
-        ],
-        "building blocks",
-    )
-    folder = runtime.storage()
-    sizes = runtime.compute([runtime.task(_measure, b, folder) for b in blocks], "building blocks")
-    offsets, entries = (
-        np.concatenate([[0], np.cumsum([getattr(s, name) for s in sizes])]).astype(np.int64)
-        for name in ("user_count", "entry_count")
-    )
-    return Interactions(
-        [Shared(b) if isinstance(b, UserBlock) else b for b in blocks],
-        bounds,
-        item_ids,
-        user_ids=_gather_users([s.users for s in sizes], bounds, offsets),
-        offsets=offsets,
-        entry_offsets=entries,
-        row_count=row_count,
-    )
-
-
-class _Summary:
-    """What the driver must know of a partition."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.row_count = len(rows)
-        self.faults = rows.faults
-        usable = not rows.faults.found and len(rows) > 0
-        self.items = ids.distinct(rows.items if usable else rows.items[:0])
-        self.sample = _sample_users(rows.users) if usable else rows.users[:0]
-
-
-def summarise(rows: Rows) -> _Summary:
-    """Return the number of rows, the faults, the items, and users at even steps of rows."""
-    return _Summary(rows)
-
-
-def _sample_users(users: Array) -> Array:
-    known, codes = ids.factorize(users)
-    codes = np.sort(codes)
-    steps = np.linspace(0, len(codes) - 1, min(_SAMPLE, len(codes))).astype(np.int64)
-    return known.decode(codes[steps])
-
-
-def _choose_bounds(found: Sequence[_Summary], count: int) -> Array:
-    """Cut at quantiles of the sampled rows; a cut is the first user of a block."""
-    filled = [s for s in found if len(s.sample)]
-    known, codes = ids.factorize(ids.concat([s.sample for s in filled]))
-    weights = np.concatenate([np.full(len(s.sample), s.row_count / len(s.sample)) for s in filled])
-    load = np.concatenate([[0.0], np.cumsum(np.bincount(codes, weights))])
-    goals = np.linspace(0, load[-1], count + 1)[1:-1]
-    cuts = np.unique(np.searchsorted(load, goals))
-    # The first block starts below every user, so that no bound is needed for it.
-    return known.values.take(cuts[(cuts > 0) & (cuts < len(known))])
-
-
-def _split_ids(known: Ids, bounds: Array) -> list[Ids]:
-    """Return the ids of each range."""
-    cuts = np.searchsorted(ids.route(bounds, known.values), np.arange(len(bounds) + 2))
-    return [known[a:b] for a, b in itertools.pairwise(cuts)]
+    extra = ranges.gather_ids(users, bounds)
+    blocks = [
+        runtime.task(block_of_pieces, piece, len(item_ids), None, more)
+        for piece, more in zip(pieces, extra, strict=True)
+    ]
+    return ranges.measured(runtime.persist(blocks, "building blocks"), bounds, item_ids)
 
 
 def block_of_pieces(
-    pieces: Sequence[Rows], item_count: int, users: Ids | None, more: Ids | None
+    pieces: Sequence[Rows], item_count: int, users: Ids | None, more: Sequence[Ids]
 ) -> UserBlock:
     """Join the pieces of a range of users into their block.
 
@@ -195,7 +149,7 @@ def block_of_pieces(
     users
         Exactly the users of the block; by default those of the pieces.
     more
-        Users that are in the block besides those of the pieces.
+        Users that are in the block besides those of the pieces, in several parts.
     """
     pieces = [piece for piece in pieces if len(piece)] or list(pieces[:1])
     column = ids.concat([piece.users for piece in pieces])
@@ -203,37 +157,13 @@ def block_of_pieces(
     graded = [piece.relevance for piece in pieces if piece.relevance is not None]
     relevance = np.concatenate(graded) if graded else None
     if users is None:
-        user_ids, codes = _factorize_with(column, more)
+        user_ids, codes = _factorize_with(column, ranges.all_ids(more))
         return make_block(user_ids, codes, items, relevance, item_count)
     codes = users.encode(column)
     wanted = codes >= 0
     if relevance is not None:
         relevance = relevance[wanted]
     return make_block(users, codes[wanted], items[wanted], relevance, item_count)
-
-
-class _Size:
-    """The size of a block, and its users by handle."""
-
-    def __init__(self, block: UserBlock, folder: str | None) -> None:
-        self.user_count = len(block)
-        self.entry_count = block.matrix.nnz
-        self.users = Shared.stored(block.user_ids, folder)
-
-
-def _measure(block: UserBlock, folder: str | None) -> _Size:
-    return _Size(block, folder)
-
-
-def _gather_users(shards: list[Shared[Ids]], bounds: Array, offsets: Vector) -> ShardedIds:
-    """Keep user ids in their shards, or as one array when there are few enough."""
-    sharded = ShardedIds(shards, bounds, offsets)
-    if len(sharded) > int(config.get("user-id-limit")):
-        return sharded
-    whole = ShardedIds.of(sharded.whole())
-    for shard in shards:
-        shard.release()
-    return whole
 
 
 def encode_history(
@@ -262,9 +192,9 @@ def encode_history(
     """
     if log.rows is None:
         pieces = exchange.by_user(log.parts, Shared(item_ids), bounds)
-        wanted = _split_ids(users, bounds) if users is not None else [None] * len(pieces)
+        wanted = ranges.split_ids(users, bounds) if users is not None else [None] * len(pieces)
         tasks = [
-            runtime.task(block_of_pieces, piece, len(item_ids), chosen, None)
+            runtime.task(block_of_pieces, piece, len(item_ids), chosen, [])
             for piece, chosen in zip(pieces, wanted, strict=True)
         ]
         return UserBlocks(tasks, bounds, item_ids)
@@ -289,7 +219,7 @@ def slice_blocks(block: UserBlock, item_ids: Ids, bounds: Array | None = None) -
     if bounds is None:
         # Scoring costs something for a user without a history too.
         work = block.matrix.indptr + 16 * np.arange(len(block) + 1)
-        cuts = _even_cuts(work, block_count(int(work[-1])))
+        cuts = _even_cuts(work, ranges.block_count(int(work[-1])))
         bounds = block.user_ids.values.take(cuts[1:-1])
     else:
         cuts = np.searchsorted(ids.route(bounds, block.user_ids.values), np.arange(len(bounds) + 2))

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from daskrec.data import ids
 from daskrec.data.ids import Ids
-from daskrec.data.log import Faults, Rows
+from daskrec.data.rows import Faults, Rows
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array
 from daskrec.engine.shared import Shared

@@ -13,7 +13,7 @@ import pyarrow as pa
 from daskrec.data import columns as roles
 from daskrec.data import frames, ids
 from daskrec.data.ids import Ids
-from daskrec.data.log import read_ids
+from daskrec.data.rows import read_ids
 from daskrec.data.values import pandas_array, plain_array
 from daskrec.engine.arrays import Array
 from daskrec.errors import LogError

@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     "progress": "auto",
     # Distinct user ids that are kept as one array on the driver; more are kept in shards.
     "user-id-limit": 5_000_000,
+    # Models that count keep the encoded log, so that ``update`` works; False keeps none.
+    "keep-history": True,
 }
 
 

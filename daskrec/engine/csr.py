@@ -3,6 +3,7 @@
 Both count entries first and then put each in its place: linear in time, and stable.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,20 @@ class Csr:
             np.asarray(arrays[name]) for name in ("indptr", "indices", "data", "width")
         )
         return cls(indptr, indices, data, int(width[0]))
+
+
+def stack(parts: Sequence[Csr]) -> Csr:
+    """Join matrices of one width, end to end; one is returned as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    graded = any(len(part.data) for part in parts)
+    ends = np.cumsum([0, *(part.nnz for part in parts)])
+    indptr = np.concatenate(
+        [[0], *(part.indptr[1:] + end for part, end in zip(parts, ends[:-1], strict=True))]
+    )
+    indices = np.concatenate([part.indices for part in parts])
+    data = np.concatenate([part.values() if graded else part.data for part in parts])
+    return Csr(indptr.astype(np.int64), indices, data, parts[0].width)
 
 
 def build_csr(

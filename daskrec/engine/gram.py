@@ -9,7 +9,7 @@ Data of ones are counted in int32 without reading any values, which is exact; ot
 summed in float64 in user order, so cutting users into other blocks changes nothing either.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from daskrec.engine.gram_bits import Block, Head, add_head, plan_head
 from daskrec.engine.jit import kernel
 from daskrec.engine.select import buffer_size, first_bound, rank_row
+from daskrec.engine.tiles import TILE_BYTES, WORD, Csr, Flags, Tiles, flagged, walk
 
 Floats: TypeAlias = NDArray[Any]
 Int32s: TypeAlias = NDArray[np.int32]
 Int64s: TypeAlias = NDArray[np.int64]
-Flags: TypeAlias = NDArray[np.uint64]
-Csr: TypeAlias = tuple[Int64s, Int32s, Floats]
 
 __all__ = [
     "Block",
@@ -33,14 +32,6 @@ __all__ = [
     "select_neighbours",
     "similarity_range",
 ]
-
-WORD = 64  # columns flagged by one word
-# Position of a lone bit by a multiplicative perfect hash (Leiserson, Prokop, Randall 1998).
-DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-LOWEST_BIT = np.zeros(WORD, np.int32)
-LOWEST_BIT[[((1 << bit) * 0x03F79D71B4CB0A89 % 2**64) >> 58 for bit in range(WORD)]] = range(WORD)
-BATCH_CELLS = 2**18  # neighbours compacted at once
-TILE_BYTES = 2 * 2**20  # the rows that a tile updates stay in cache, its overhead small
 
 
 @kernel(fast=True)
@@ -97,21 +88,6 @@ def _similarity(total: Any, product: float, shrink: float) -> Any:
 
 
 @kernel()
-def _flagged(flags: Flags, columns: Int32s) -> int:
-    """List the flagged columns in ascending order, and clear the flags."""
-    n = 0
-    for place in range(flags.size):
-        word = flags[place]
-        while word != 0:
-            lowest = word & (~word + np.uint64(1))
-            columns[n] = place * WORD + LOWEST_BIT[(lowest * DE_BRUIJN) >> np.uint64(58)]
-            n += 1
-            word ^= lowest
-        flags[place] = 0
-    return n
-
-
-@kernel()
 def select_neighbours(
     acc: Any, flags: Flags, first: int, norms: Floats, shrink: float,
     indices: Int32s, values: Floats, counts: Int32s,
@@ -143,7 +119,7 @@ def select_neighbours(
         norm, sums = norms[first + r], acc[r]
         sums[first + r] = 0
         if flags.shape[0] > 0:
-            found = _flagged(flags[r], columns)
+            found = flagged(flags[r], columns)
             for j in range(found):
                 column = np.uint32(columns[j])
                 row[j] = _similarity(sums[column], norm * norms[column], shrink)
@@ -162,12 +138,35 @@ def select_neighbours(
         counts[r] = count
 
 
-@kernel()
-def _pairs(x_indptr: Int64s, t_indptr: Int64s, t_indices: Int32s, start: int, work: Int64s) -> None:
-    """Add to ``work`` the multiply-adds that the rows from ``start`` need in one block."""
-    for r in range(work.size):
-        for p in range(t_indptr[start + r], t_indptr[start + r + 1]):
-            work[r] += x_indptr[t_indices[p] + 1] - x_indptr[t_indices[p]]
+class Cosines(Tiles):
+    """Tiles of inner products, reduced to the most similar items; see ``similarity_range``."""
+
+    values = np.float32
+
+    def __init__(self, ones: bool, norms: Floats, shrink: float, head: Head | None) -> None:
+        self.cell_bytes = 4 if ones else 8
+        self.dtype = np.int32 if ones else np.float64
+        self.norms, self.shrink, self.head = norms, shrink, head
+
+    def allocate(self, height: int) -> None:
+        """Make the sums of a tile."""
+        self.acc = np.zeros((height, self.norms.size), self.dtype)
+
+    def fill(self, rows: int, flags: Flags, first: int, blocks: Sequence[Block]) -> None:
+        """Add up all blocks."""
+        tile = (self.acc[:rows], flags, first)
+        for block in blocks:
+            accumulate(*tile, *block)
+        if self.head is not None and self.head.items.size > 0:
+            add_head(*tile, self.head.items, self.head.bits)
+
+    def select(
+        self, rows: int, flags: Flags, first: int,
+        indices: Int32s, values: Floats, counts: Int32s,
+    ) -> None:  # fmt: skip
+        """Keep the most similar items."""
+        acc = self.acc[:rows]
+        select_neighbours(acc, flags, first, self.norms, self.shrink, indices, values, counts)
 
 
 def similarity_range(
@@ -207,48 +206,7 @@ def similarity_range(
     can take one each. Items whose sums stay sparse are tracked by flags a block of columns,
     so a large catalogue costs nothing where nothing co-occurs.
     """
-    n_items = norms.size
     ones = all(block.x_data.size == 0 for block in blocks)
-    dtype = np.dtype(np.int32 if ones else np.float64)
-    height = max(1, min(stop - start, tile_bytes // (dtype.itemsize * max(n_items, 1))))
-    n = max(0, min(n, n_items - 1))
-    acc = np.zeros((height, n_items), dtype)
-    flags = np.zeros((height, -(-n_items // WORD)), np.uint64)
-    work = np.zeros(max(stop - start, 0), np.int64)
+    tiles = Cosines(ones, norms, shrink, head)
     parts = blocks if head is None else head.blocks
-    for block in parts:
-        _pairs(block.x_indptr, block.t_indptr, block.t_indices, start, work)
-    # Results are compacted some tiles at a time: tiles may be as low as one row.
-    batch = height * max(1, min(-(-work.size // height), BATCH_CELLS // (height * max(n, 1))))
-    indices, values = np.empty((batch, n), np.int32), np.empty((batch, n), np.float32)
-    counts = np.zeros(work.size, np.int32)
-    pieces: list[tuple[Int32s, Floats]] = []
-    for begin in range(start, stop, batch):
-        end = min(begin + batch, stop)
-        found = counts[begin - start : end - start]
-        for first in range(begin, end, height):
-            rows, out = min(height, end - first), slice(first - begin, first - begin + height)
-            # Flagging pays while a row touches few of its columns.
-            pairs = int(work[first - start : first - start + rows].sum())
-            tile = (acc[:rows], flags[: 0 if 4 * pairs > rows * n_items else rows], first)
-            for block in parts:
-                accumulate(*tile, *block)
-            if head is not None and head.items.size > 0:
-                add_head(*tile, head.items, head.bits)
-            select_neighbours(*tile, norms, shrink, indices[out], values[out], found[out])
-        valid = np.arange(n) < found[:, None]
-        pieces.append((indices[: end - begin][valid], values[: end - begin][valid]))
-    return _join(counts, pieces)
-
-
-def _join(counts: Int32s, pieces: Iterable[tuple[Int32s, Floats]]) -> Csr:
-    """Concatenate the ragged rows of the tiles."""
-    indptr = np.zeros(counts.size + 1, np.int64)
-    np.cumsum(counts, out=indptr[1:])
-    indices, values = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-    at = 0
-    for some_indices, some_values in pieces:
-        indices[at : at + some_indices.size] = some_indices
-        values[at : at + some_indices.size] = some_values
-        at += some_indices.size
-    return indptr, indices, values
+    return walk(tiles, parts, norms.size, n, start, stop, tile_bytes)

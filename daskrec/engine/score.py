@@ -77,6 +77,10 @@ class Scorer(ABC):
             Scores float64, and a mask of the pairs that could be scored.
         """
 
+    def unserved(self, users: Histories) -> int:
+        """Count users whom this scorer knows nothing of, whatever they had."""
+        return 0
+
 
 class ListScorer(Scorer):
     """Everybody gets the same scores.
@@ -92,23 +96,36 @@ class ListScorer(Scorer):
 
     def top(self, users: Histories, request: Request) -> Ragged:
         """Take the first unseen items of one ranking: O(k + history) a user."""
-        scores = self.scores.get()
-        if request.candidates is None:
-            allowed = np.arange(len(scores), dtype=np.int32)
-        else:
-            allowed = request.candidates
-        allowed = allowed[~np.isnan(scores[allowed])]
-        order = allowed[np.lexsort((allowed, -scores[allowed]))]
-        matrix = users.matrix
-        indptr = matrix.indptr if request.filter_seen else np.zeros_like(matrix.indptr)
-        length = min(request.length(len(scores)), len(order))
-        found = take_unseen(order, scores[order], indptr, matrix.indices, length, len(scores))
-        return flatten(*found)
+        return list_top(self.scores.get(), users.matrix, request)
 
     def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
         """Look the scores up."""
         scores = self.scores.get()[items]
         return scores, ~np.isnan(scores)
+
+
+def list_top(scores: Vector, matrix: Csr, request: Request) -> Ragged:
+    """Return for each history the first items of one ranking that are not in it.
+
+    Parameters
+    ----------
+    scores
+        float64, one an item; NaN keeps an item out.
+    matrix
+        Histories, one a row.
+    request
+        What is asked.
+    """
+    if request.candidates is None:
+        allowed = np.arange(len(scores), dtype=np.int32)
+    else:
+        allowed = request.candidates
+    allowed = allowed[~np.isnan(scores[allowed])]
+    order = allowed[np.lexsort((allowed, -scores[allowed]))]
+    indptr = matrix.indptr if request.filter_seen else np.zeros_like(matrix.indptr)
+    length = min(request.length(len(scores)), len(order))
+    found = take_unseen(order, scores[order], indptr, matrix.indices, length, len(scores))
+    return flatten(*found)
 
 
 class NeighbourScorer(Scorer):

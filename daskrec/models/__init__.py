@@ -1,21 +1,38 @@
 """The models: one file for each, or for each close family."""
 
 from daskrec.models.als import ALSWrap
+from daskrec.models.association_rules import AssociationRulesItemRec
 from daskrec.models.base import BaseRecommender
+from daskrec.models.cluster import ClusterRec
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.knn import KNN
 from daskrec.models.neighbour import NeighbourRec
+from daskrec.models.non_personalized import NonPersonalizedRecommender
 from daskrec.models.pop_rec import PopRec
+from daskrec.models.random_rec import RandomRec
 from daskrec.models.recommender import HybridRecommender, Recommender, UserRecommender
+from daskrec.models.thompson import ThompsonSampling
+from daskrec.models.ucb import KLUCB, UCB
+from daskrec.models.user_pop_rec import UserPopRec
+from daskrec.models.wilson import Wilson
 
 __all__ = [
+    "KLUCB",
     "KNN",
+    "UCB",
     "ALSWrap",
+    "AssociationRulesItemRec",
     "BaseRecommender",
+    "ClusterRec",
     "HybridRecommender",
     "ItemVectorModel",
     "NeighbourRec",
+    "NonPersonalizedRecommender",
     "PopRec",
+    "RandomRec",
     "Recommender",
+    "ThompsonSampling",
+    "UserPopRec",
     "UserRecommender",
+    "Wilson",
 ]

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from daskrec.data import columns as roles
-from daskrec.data import encode, frames, ids
+from daskrec.data import encode, frames, ids, ranges
 from daskrec.data import log as logs
 from daskrec.data.blocks import UserBlocks
 from daskrec.data.ids import Ids, ShardedIds
-from daskrec.data.log import Layout, Log
+from daskrec.data.log import Layout, Log, Needs
 from daskrec.data.paths import open_frame
 from daskrec.data.selection import read_selection
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Vector
+from daskrec.engine.score import Scorer
 from daskrec.engine.shared import Shared
 from daskrec.errors import LogError, warn_caller
 
@@ -53,6 +54,34 @@ class Catalogue:
         return self.some_users.values[:0], self.item_ids.get().values[:0]
 
 
+@dataclass(frozen=True)
+class Items:
+    """The items of a call.
+
+    Parameters
+    ----------
+    ids
+        Handle on the ids that item codes stand for in this call.
+    candidates
+        Sorted int32 codes of those that may be recommended; None for all.
+    cold
+        Codes of those that were not in the training, where the call names some.
+    places
+        The code of each item of the training, where there are cold ones.
+    """
+
+    ids: Shared[Ids]
+    candidates: Vector | None = None
+    cold: Vector | None = None
+    places: Vector | None = None
+
+    @property
+    def cold_ids(self) -> Array:
+        """The ids of the cold items."""
+        assert self.cold is not None
+        return self.ids.get().decode(self.cold)
+
+
 class Asked:
     """Reads the arguments of one call.
 
@@ -62,19 +91,30 @@ class Asked:
         How errors call the model.
     catalogue
         The users and items of its fit.
-    serves_cold_users
-        Whether it serves users who were not in the training.
+    serves_cold_users, serves_cold_items
+        Whether it serves users, and items, that were not in the training.
     needs_history
         Whether it serves users by the log of the call.
+    user_column
+        Name of the column of users, where no column has one of the usual names.
     """
 
     def __init__(
-        self, model: str, catalogue: Catalogue, *, serves_cold_users: bool, needs_history: bool
+        self,
+        model: str,
+        catalogue: Catalogue,
+        *,
+        serves_cold_users: bool,
+        serves_cold_items: bool,
+        needs_history: bool,
+        user_column: str | None = None,
     ) -> None:
         self.model = model
         self.catalogue = catalogue
         self.serves_cold_users = serves_cold_users
+        self.serves_cold_items = serves_cold_items
         self.needs_history = needs_history
+        self._needs = Needs(relevance=False, user=user_column)
         self._notes: list[str] = []
 
     def warn(self) -> None:
@@ -103,7 +143,7 @@ class Asked:
                     "give the log"
                 )
             return None
-        read = log if isinstance(log, Log) else logs.read_log(log, relevance=False)
+        read = log if isinstance(log, Log) else logs.read_log(log, needs=self._needs)
         if read.rows is not None and len(read.rows):
             ids.same_kind(self.catalogue.item_ids.get().values, read.rows.items)
             ids.same_kind(self.catalogue.some_users.values, read.rows.users)
@@ -119,19 +159,46 @@ class Asked:
         self._note(int((~found).sum()), "users are not known to the model")
         return chosen if found.all() else Ids(chosen.values.take(np.flatnonzero(found)))
 
-    def choose_items(self, items: Any) -> Vector | None:
-        """Return the sorted codes of the items that the call names, known ones alone."""
+    def choose_items(self, items: Any) -> Items:
+        """Return the items that the call names; leave out those that cannot be served."""
         known = self.catalogue.item_ids.get()
         chosen = read_selection(items, "item", known)
         if chosen is None:
-            return None
-        codes = known.encode(chosen.values)
-        self._note(int((codes < 0).sum()), "items are not known to the model")
-        return codes[codes >= 0].astype(np.int32)
+            return Items(self.catalogue.item_ids)
+        return self._items(chosen)
 
-    def histories(self, log: Log | None, chosen: Ids | None) -> UserBlocks:
+    def pair_items(self, pairs: Log) -> Items:
+        """Return the items of pairs. Those of lazy pairs are read where cold ones count."""
+        if not self.serves_cold_items:
+            return Items(self.catalogue.item_ids)
+        if pairs.rows is not None:
+            named = ids.distinct(pairs.rows.items)
+        else:
+            _, found = ranges.survey_parts(pairs.parts)
+            named = ids.union([survey.items for survey in found])
+        items = self._items(named if len(named) else self.catalogue.item_ids.get()[:0])
+        return Items(items.ids, None, items.cold, items.places)
+
+    def _items(self, chosen: Ids) -> Items:
+        handle = self.catalogue.item_ids
+        known = handle.get()
+        codes = known.encode(chosen.values)
+        cold = np.flatnonzero(codes < 0)
+        if not self.serves_cold_items:
+            self._note(len(cold), "items are not known to the model")
+        if not self.serves_cold_items or not len(cold):
+            return Items(handle, codes[codes >= 0].astype(np.int32))
+        new = chosen.values.take(cold)
+        every = ids.union([known, Ids(new)])
+        return Items(
+            Shared(every),
+            every.encode(chosen.values).astype(np.int32),
+            every.encode(new).astype(np.int32),
+            every.encode(known.values).astype(np.int32),
+        )
+
+    def histories(self, log: Log | None, chosen: Ids | None, item_ids: Ids) -> UserBlocks:
         """Return the users to serve, with their histories."""
-        item_ids = self.catalogue.item_ids.get()
         if log is None:
             users = self.catalogue.user_ids if chosen is None else ShardedIds.of(chosen)
             return encode.empty_histories(users, item_ids)
@@ -150,6 +217,12 @@ class Asked:
         if named and self.needs_history:
             idle = sum(int((np.diff(part.matrix.indptr) == 0).sum()) for part in parts)
             self._note(idle, "users have no history in the log")
+
+    def note_unserved(self, blocks: UserBlocks, scorer: Scorer) -> None:
+        """Count users whom a scorer knows nothing of, where they lie in memory."""
+        parts = [part.get() for part in blocks.parts if isinstance(part, Shared)]
+        count = sum(scorer.unserved(part) for part in parts)
+        self._note(count, "users have no features")
 
     def bounds(self, *involved: Log | None) -> Array:
         """Return where to cut logs: at the bounds of the training, or finer.
@@ -175,16 +248,21 @@ class Asked:
         """
         frame = open_frame(pairs, "pairs")
         present = frames.kind_of(frame, "pairs").columns(frame)
-        if len(present) != 2 or not all(roles.find(present, role) for role in ("user", "item")):
+        found = [roles.find(present, role) for role in ("user", "item")]
+        if self._needs.user in present:
+            found[0] = found[0] or self._needs.user
+        if len(present) != 2 or not all(found):
             raise LogError(
                 "pairs must be a dataframe with the columns of users and items alone, "
                 f"such as ['user_idx', 'item_idx'], and has {present}"
             )
-        return logs.read_log(frame, "pairs", relevance=False)
+        return logs.read_log(frame, "pairs", self._needs)
 
-    def pairs(self, wanted: Log, log: Log | None) -> tuple[UserBlocks, UserBlocks | None]:
+    def pairs(
+        self, wanted: Log, log: Log | None, items: Items
+    ) -> tuple[UserBlocks, UserBlocks | None]:
         """Return pairs in blocks, and the histories of their users cut at the same bounds."""
-        item_ids, bounds = self.catalogue.item_ids.get(), self.bounds(wanted, log)
+        item_ids, bounds = items.ids.get(), self.bounds(wanted, log)
         if wanted.rows is not None:
             unknown = item_ids.encode(wanted.rows.items) < 0
             if not self.serves_cold_users:

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from daskrec.data import columns as roles
-from daskrec.data import encode, frames, ids, output
+from daskrec.data import encode, frames, ids, output, ranges, rows
 from daskrec.data import log as logs
 from daskrec.data.blocks import Features, Interactions
-from daskrec.data.ids import Ids
-from daskrec.data.log import Log
+from daskrec.data.history import History
+from daskrec.data.ids import Ids, ShardedIds
+from daskrec.data.log import Log, Needs
 from daskrec.data.output import Form
 from daskrec.data.paths import open_frame
 from daskrec.engine import runtime
@@ -24,7 +25,7 @@ from daskrec.engine.score import Request, Scorer
 from daskrec.engine.shared import Shared
 from daskrec.errors import NotFittedError
 from daskrec.models import serving
-from daskrec.models.asked import Asked, Catalogue
+from daskrec.models.asked import Asked, Catalogue, Items
 from daskrec.models.params import Params, check_whole
 from daskrec.models.state import freeze, thaw
 
@@ -46,12 +47,13 @@ class BaseRecommender(Params, ABC):
     """
 
     can_predict_cold_users: ClassVar[bool] = False
-    can_predict_cold_items: ClassVar[bool] = False
+    can_predict_cold_items: bool = False  # some models have a parameter for it
     can_predict_item_to_item: ClassVar[bool] = False
     _needs_history: ClassVar[bool] = False
     _sharded_state: ClassVar[frozenset[str]] = frozenset()
 
     _catalogue: Catalogue | None = None
+    _history: History | None = None
 
     # ------------------------------------------------------------ what a model writes
 
@@ -65,11 +67,22 @@ class BaseRecommender(Params, ABC):
 
     @abstractmethod
     def _get_state(self) -> dict[str, Any]:
-        """Return the fitted state: handles by name (``Shared`` or ``RowShards``)."""
+        """Return the fitted state: ``Shared``, ``RowShards`` or lists of handles, by name.
+
+        Names of what is in several shards are in ``_sharded_state``.
+        """
 
     @abstractmethod
     def _set_state(self, state: dict[str, Any]) -> None:
         """Take a state back."""
+
+    def _cold_scorer(self, items: Items) -> Scorer:
+        """Return the scorer of a call with cold items; for models that serve them."""
+        raise NotImplementedError(f"{self} does not score items that it was not fitted on")
+
+    def _log_needs(self) -> Needs:
+        """Return what the model reads of a log to learn from."""
+        return logs.PLAIN
 
     def _block_count(self) -> int | None:
         """Return the number of user blocks, where the model has a parameter for it."""
@@ -161,26 +174,46 @@ class BaseRecommender(Params, ABC):
             raise NotFittedError(f"{self} is not fitted: call fit(log) first")
         return self._catalogue
 
+    def _read_log(self, log: Any) -> Log:
+        """Read a log to learn from."""
+        return log if isinstance(log, Log) else logs.read_log(log, needs=self._log_needs())
+
     def _fit_wrap(self: Model, log: Any, features: Features = NO_FEATURES) -> Model:
         """Read the log, learn, and keep who and what was in it."""
         self._check_params()
-        read = log if isinstance(log, Log) else logs.read_log(log)
+        read = self._read_log(log)
         layout = read.layout
-        more = (feature_ids(features.users, "user"), feature_ids(features.items, "item"))
-        data = encode.encode_training(read, *more, self._block_count())
+        data, users, bounds = self._encode(read, features)
         del read  # its arrays are not needed beside the blocks
+        self._learn(data, Catalogue(users, Shared(data.item_ids), bounds, layout))
+        return self
+
+    def _encode(self, log: Log, features: Features) -> tuple[Interactions, ShardedIds, Array]:
+        """Return the training data of a log, its users, and where to cut them."""
+        items = feature_ids(features.items, "item")
+        data = encode.encode_training(
+            log, feature_ids(features.users, "user"), ranges.all_ids(items), self._block_count()
+        )
         data.features = features
+        return data, data.user_ids, data.bounds
+
+    def _learn(self, data: Interactions, catalogue: Catalogue) -> None:
+        """Learn from training data, and drop them."""
         self.logger.info(
             "fitting %s on %d users, %d items, %d interactions",
             self,
-            data.user_count,
+            len(catalogue.user_ids),
             data.item_count,
             data.entry_count,
         )
         self._fit(data)
+        self._history = self._keep(data)
         data.release()
-        self._catalogue = Catalogue(data.user_ids, Shared(data.item_ids), data.bounds, layout)
-        return self
+        self._catalogue = catalogue
+
+    def _keep(self, data: Interactions) -> History | None:
+        """Return the interactions that the model needs after the fit; most need none."""
+        return None
 
     def _predict_wrap(
         self,
@@ -198,13 +231,15 @@ class BaseRecommender(Params, ABC):
         read = asked.read_history(log)
         layout = read.layout if read is not None else self._fitted.layout
         chosen = asked.choose_users(users)
-        candidates = asked.choose_items(items)
-        histories = asked.histories(read, chosen)
+        wanted = asked.choose_items(items)
+        histories = asked.histories(read, chosen, wanted.ids.get())
+        scorer = self._scorer_of(wanted, features)
+        asked.note_unserved(histories, scorer)
         asked.warn()
-        request = Request(int(k), candidates, bool(filter_seen_items) and read is not None)
+        filtered = bool(filter_seen_items) and read is not None
+        request = Request(int(k), wanted.candidates, filtered)
         form = serving.result_form(layout, *self._fitted.empty_ids())
-        scorer = self._scorer(features)
-        tasks = serving.recommend(histories, scorer, request, self._fitted.item_ids, form)
+        tasks = serving.recommend(histories, scorer, request, wanted.ids, form)
         recs = output.finish(tasks, form, recs_file_path)
         if not form.lazy:
             histories.release()
@@ -223,12 +258,17 @@ class BaseRecommender(Params, ABC):
             check_whole("k", k, 0)
         asked = self._asked()
         wanted = asked.read_pairs(pairs)
-        blocks, histories = asked.pairs(wanted, asked.read_history(log))
+        items = asked.pair_items(wanted)
+        blocks, histories = asked.pairs(wanted, asked.read_history(log), items)
         asked.warn()
         form = serving.result_form(wanted.layout, *self._fitted.empty_ids())
-        scorer = self._scorer(features)
-        tasks = serving.score_pairs(blocks, histories, scorer, k, self._fitted.item_ids, form)
+        scorer = self._scorer_of(items, features)
+        tasks = serving.score_pairs(blocks, histories, scorer, k, items.ids, form)
         return output.finish(tasks, form, recs_file_path)
+
+    def _scorer_of(self, items: Items, features: Features) -> Scorer:
+        """Return the scorer of a call."""
+        return self._scorer(features) if items.cold is None else self._cold_scorer(items)
 
     def _asked(self) -> Asked:
         """Return the reader of what a call asks for."""
@@ -236,33 +276,39 @@ class BaseRecommender(Params, ABC):
             str(self),
             self._fitted,
             serves_cold_users=self.can_predict_cold_users,
+            serves_cold_items=self.can_predict_cold_items,
             needs_history=self._needs_history,
+            user_column=self._log_needs().user,
         )
 
     def _nearest_request(self, items: Any, k: int, candidates: Any) -> tuple[Vector, Vector | None]:
         """Return the codes of the items that a caller asked about, and of the candidates."""
         check_whole("k", k, 0)
         asked = self._asked()
-        codes = asked.choose_items(items)
+        codes = asked.choose_items(items).candidates
         asked.warn()
         if codes is None:
             codes = np.arange(self.items_count, dtype=np.int32)
-        return codes, self._asked().choose_items(candidates)
+        return codes, self._asked().choose_items(candidates).candidates
 
 
-def feature_ids(features: Any, role: str) -> Ids | None:
-    """Return the distinct ids of a frame of features; None for None."""
+def feature_ids(features: Any, role: str) -> list[Any]:
+    """Return the distinct ids of a frame of features: ``Ids``, or tasks that give them."""
     if features is None:
-        return None
+        return []
     what = f"{role}_features"
     frame = open_frame(features, what)
     kind = frames.kind_of(frame, what)
     name = roles.require(kind.columns(frame), role, what)
-    if kind.partitioned:
-        frame = frame[[name]].drop_duplicates().compute()
-        kind = frames.kind_of(frame, what)
-    column = kind.arrays(frame, [name])[name]
-    return ids.distinct(logs.read_ids(column, name, what))
+    if not kind.partitioned:
+        return [_ids_of(frame, kind.name, name, what)]
+    part = kind.part_kind(frame)
+    return [runtime.task(_ids_of, chunk, part, name, what) for chunk in kind.parts(frame, [name])]
+
+
+def _ids_of(frame: Any, kind: str, name: str, what: str) -> Ids:
+    column = frames.kind_named(kind).arrays(frame, [name])[name]
+    return ids.distinct(rows.read_ids(column, name, what))
 
 
 def _id_column(shard: Shared[Ids], name: str) -> dict[str, Array]:

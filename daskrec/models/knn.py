@@ -6,19 +6,21 @@ from typing import ClassVar
 import numpy as np
 
 from daskrec.data.blocks import Interactions, UserBlock
+from daskrec.data.history import History
 from daskrec.engine import config, runtime
-from daskrec.engine.arrays import Arrays, Vector
-from daskrec.engine.csr import Csr, column_work
+from daskrec.engine.arrays import Vector
+from daskrec.engine.cap import cap_rows
+from daskrec.engine.csr import Csr, column_work, stack
 from daskrec.engine.gram import similarity_range
-from daskrec.engine.gram_bits import Block, Head, plan_head
+from daskrec.engine.gram_bits import Head, plan_head
 from daskrec.engine.shared import Shared
 from daskrec.models.neighbour import NeighbourRec
+from daskrec.models.pairs import Counted, PairedBlock, even_ranges, warn_of_long_rows
 from daskrec.models.params import check_choice, check_number, check_whole
+from daskrec.models.updates import Updatable
 
-_RANGES_PER_THREAD = 4
 
-
-class KNN(NeighbourRec):
+class KNN(Updatable, NeighbourRec):
     """Item-based nearest neighbours with a shrunk cosine similarity.
 
     With ``r(u, i)`` 1 for every interaction (or its relevance), weighted as asked::
@@ -46,13 +48,16 @@ class KNN(NeighbourRec):
         each item that the user had, as the original does; ``"candidate"`` takes, for each
         item that may be recommended, its own neighbours among what the user had, as most
         textbooks do. It keeps popular items from being everybody's neighbours.
+    max_user_items
+        Items of one user that count; of a longer history a random sample does, drawn by the
+        ids, and one warning counts what is left out. None sets no limit.
 
     Notes
     -----
     Fit: time in the sum of squared history lengths, spread over ranges of items; memory
     one tile of sums a task (``daskrec.tile-bytes``) and 8 bytes a kept neighbour, never the
-    table of all pairs. Predict: history x neighbours a user. An interaction that the log
-    repeats counts once.
+    table of all pairs; 4 bytes an interaction (8 with relevance) are kept for ``update``.
+    Predict: history x neighbours a user. An interaction that the log repeats counts once.
 
     References
     ----------
@@ -71,6 +76,7 @@ class KNN(NeighbourRec):
         weighting: str | None = None,
         user_length_power: float = 0.0,
         neighbours_of: str = "history",
+        max_user_items: int | None = 10_000,
     ) -> None:
         self.num_neighbours = num_neighbours
         self.use_relevance = use_relevance
@@ -78,14 +84,22 @@ class KNN(NeighbourRec):
         self.weighting = weighting
         self.user_length_power = user_length_power
         self.neighbours_of = neighbours_of
+        self.max_user_items = max_user_items
         self._check_params()
 
     def _check_params(self) -> None:
         check_whole("num_neighbours", self.num_neighbours, 1)
+        if self.max_user_items is not None:
+            check_whole("max_user_items", self.max_user_items, 1)
         check_number("shrink", self.shrink, 0.0)
         check_number("user_length_power", self.user_length_power, 0.0)
         check_choice("weighting", self.weighting, (None, "tf_idf", "bm25"))
         check_choice("neighbours_of", self.neighbours_of, ("history", "candidate"))
+
+    def _keep(self, data: Interactions) -> History | None:
+        if not config.get("keep-history"):
+            return None
+        return History.of(data, relevance=self.use_relevance, repeats=False)
 
     def _neighbour_lists(self) -> Shared[Csr]:
         if self.neighbours_of == "history":
@@ -93,17 +107,19 @@ class KNN(NeighbourRec):
         return Shared(self.similarity_.get().transposed())
 
     def _fit(self, data: Interactions) -> None:
-        counted = data.map(_count, data.item_count, label="counting items")
-        users_of, work = (sum(part[n] for part in counted) for n in range(2))
+        limit = self.max_user_items
+        counted = data.map(_count, limit, data.item_count, label="counting items")
+        users_of, work = (sum(part.counts[n] for part in counted) for n in range(2))
+        warn_of_long_rows(counted, "users", "max_user_items", limit)
         weights = _Weights(self, users_of)
         folder = runtime.storage()
-        made = data.map(_weigh, weights, folder, label="weighting")
+        made = data.map(_weigh, weights, limit, folder, label="weighting")
         blocks = [block for block, _ in made]
         norms = np.sqrt(runtime.tree_reduce([squares for _, squares in made], np.add))
         head = None
         if weights.plain and folder is None:
             head = plan_head([handle.get().pair for handle in blocks], data.item_count)
-        cuts = _even_ranges(work, _RANGES_PER_THREAD * runtime.parallelism())
+        cuts = even_ranges(work)
         found = runtime.compute(
             [
                 runtime.task(
@@ -121,7 +137,7 @@ class KNN(NeighbourRec):
             ],
             "similarities",
         )
-        lists = _stack([part.get() for part in found], data.item_count)
+        lists = stack([part.get() for part in found])
         # Similarity is symmetric: an item's own list, turned over, says whom it serves.
         by_candidate = self.neighbours_of == "candidate"
         self.similarity_ = Shared(lists.transposed() if by_candidate else lists)
@@ -166,71 +182,31 @@ class _Weights:
         return (values * np.repeat(factor, np.diff(matrix.indptr))).astype(np.float32)
 
 
-class WeightedBlock:
-    """The weighted rows of a block of users and their transpose, for item-item products."""
-
-    __slots__ = ("by_item", "by_user")
-
-    def __init__(self, by_user: Csr, by_item: Csr) -> None:
-        self.by_user = by_user
-        self.by_item = by_item
-
-    @property
-    def pair(self) -> Block:
-        """The two sides as kernels take them."""
-        sides = (self.by_user, self.by_item)
-        return Block(*(array for side in sides for array in (side.indptr, side.indices, side.data)))
-
-    def to_arrays(self) -> Arrays:
-        """Return the arrays that make this object."""
-        sides = {"user": self.by_user.to_arrays(), "item": self.by_item.to_arrays()}
-        return {
-            f"{side}_{name}": array
-            for side, arrays in sides.items()
-            for name, array in arrays.items()
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "WeightedBlock":
-        """Make the object of its arrays."""
-        sides = (
-            {name.removeprefix(side): array for name, array in arrays.items() if side in name}
-            for side in ("user_", "item_")
-        )
-        return cls(*(Csr.from_arrays(side) for side in sides))
-
-
-def _count(block: UserBlock, item_count: int) -> tuple[Vector, Vector]:
+def _count(block: UserBlock, limit: int | None, item_count: int) -> Counted:
     """Return for each item its users, and the products that its row of sums needs."""
+    matrix = cap_rows(block.matrix, block.user_ids.values, limit)
     users_of, work = np.zeros((2, item_count), dtype=np.int64)
-    column_work(block.matrix.indptr, block.matrix.indices, users_of, work)
-    return users_of, work
+    column_work(matrix.indptr, matrix.indices, users_of, work)
+    return Counted((users_of, work), block.matrix, limit)
 
 
 def _weigh(
-    block: UserBlock, weights: _Weights, folder: str | None
-) -> tuple[Shared[WeightedBlock], Vector]:
+    block: UserBlock, weights: _Weights, limit: int | None, folder: str | None
+) -> tuple[Shared[PairedBlock], Vector]:
     """Return the weighted block, and the sum of squares of each item in it."""
-    matrix = block.matrix
+    matrix = cap_rows(block.matrix, block.user_ids.values, limit)
     weighted = Csr(matrix.indptr, matrix.indices, weights.of(matrix), matrix.width)
     squares = np.bincount(
         matrix.indices,
         None if weights.plain else weighted.data.astype(np.float64) ** 2,
         minlength=matrix.width,
     ).astype(np.float64)
-    both = WeightedBlock(weighted, weighted.transposed())
+    both = PairedBlock(weighted, weighted.transposed())
     return Shared.stored(both, folder), squares
 
 
-def _even_ranges(work: Vector, count: int) -> Vector:
-    """Cut items into ranges that need about equal numbers of products."""
-    load = np.concatenate([[0.0], np.cumsum(work + 1.0)])
-    inner = np.searchsorted(load, np.linspace(0, load[-1], count + 1)[1:-1])
-    return np.unique(np.concatenate([[0], inner, [len(work)]])).astype(np.int64)
-
-
 def _similar(
-    blocks: list[Shared[WeightedBlock]],
+    blocks: list[Shared[PairedBlock]],
     head: Head | None,
     norms: Vector,
     shrink: float,
@@ -251,14 +227,3 @@ def _similar(
         tile_bytes=config.get_bytes("tile-bytes"),
     )
     return Shared.stored(Csr(indptr, indices, values, len(norms)), folder)
-
-
-def _stack(parts: list[Csr], width: int) -> Csr:
-    """Join ranges of rows, end to end."""
-    ends = np.cumsum([0, *(part.nnz for part in parts)])
-    indptr = np.concatenate(
-        [[0], *(part.indptr[1:] + end for part, end in zip(parts, ends[:-1], strict=True))]
-    )
-    indices = np.concatenate([part.indices for part in parts])
-    data = np.concatenate([part.data for part in parts])
-    return Csr(indptr.astype(np.int64), indices, data, width)

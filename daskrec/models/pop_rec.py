@@ -1,18 +1,17 @@
 """PopRec: the items that most users had."""
 
-from typing import Any, ClassVar
-
 import numpy as np
 
-from daskrec.data.blocks import Features, Interactions, UserBlock
-from daskrec.engine import runtime
-from daskrec.engine.arrays import Vector
-from daskrec.engine.score import ListScorer, Scorer
-from daskrec.engine.shared import Shared
-from daskrec.models.recommender import Recommender
+from daskrec.engine.arrays import Array, Vector
+from daskrec.models.non_personalized import (
+    Counter,
+    NonPersonalizedRecommender,
+    count_users,
+    sum_relevance,
+)
 
 
-class PopRec(Recommender):
+class PopRec(NonPersonalizedRecommender):
     """Recommend the most popular items.
 
     The relevance of an item is the share of users who had it::
@@ -27,10 +26,16 @@ class PopRec(Recommender):
     ----------
     use_relevance
         Sum relevance instead of counting users.
+    add_cold_items
+        Recommend items that were not in the training, where ``items`` or ``pairs`` name
+        them: their relevance is the least of all times ``cold_weight``.
+    cold_weight
+        In (0, 1].
 
     Notes
     -----
-    Fit: one pass over the interactions, 8 bytes an item. Predict: O(k + history) a user.
+    Fit: one pass over the interactions, 16 bytes an item; 4 bytes an interaction are kept for
+    ``update``, none with ``use_relevance``. Predict: O(k + history) a user.
 
     Examples
     --------
@@ -43,29 +48,21 @@ class PopRec(Recommender):
     2         3         7   0.666667
     """
 
-    can_predict_cold_users: ClassVar[bool] = True
-    item_popularity_: Shared[Vector]
-
-    def __init__(self, use_relevance: bool = False) -> None:
+    def __init__(
+        self, use_relevance: bool = False, add_cold_items: bool = False, cold_weight: float = 0.5
+    ) -> None:
         self.use_relevance = use_relevance
+        self.add_cold_items = add_cold_items
+        self.cold_weight = cold_weight
+        self._check_params()
 
-    def _fit(self, data: Interactions) -> None:
-        counts = data.map(_count_items, self.use_relevance, data.item_count, label="counting items")
-        total = runtime.tree_reduce(counts, np.add)
-        self.item_popularity_ = Shared(total / data.user_count)
+    @property
+    def _counter(self) -> Counter:
+        return sum_relevance if self.use_relevance else count_users
 
-    def _scorer(self, features: Features) -> Scorer:
-        return ListScorer(self.item_popularity_)
+    @property
+    def _adds_up(self) -> bool:
+        return self.use_relevance  # a user of both logs counts once
 
-    def _get_state(self) -> dict[str, Any]:
-        return {"item_popularity": self.item_popularity_}
-
-    def _set_state(self, state: dict[str, Any]) -> None:
-        self.item_popularity_ = state["item_popularity"]
-
-
-def _count_items(block: UserBlock, use_relevance: bool, item_count: int) -> Vector:
-    """Count the users of each item in a block, or add their relevance up."""
-    matrix = block.matrix
-    weights = matrix.values() if use_relevance else None
-    return np.bincount(matrix.indices, weights, minlength=item_count).astype(np.float64)
+    def _rate(self, sums: Vector, user_count: int, items: Array) -> Vector:
+        return np.asarray(sums[0] / user_count)

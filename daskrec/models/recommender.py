@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from daskrec.data import log as logs
+from daskrec.data import ranges
 from daskrec.data.blocks import Features
 from daskrec.models.base import BaseRecommender, feature_ids
 
@@ -89,7 +89,7 @@ class Recommender(BaseRecommender):
         recs_file_path: Any = None,
     ) -> Any:
         """Fit on a log and recommend to its users; arguments as for ``predict``."""
-        read = logs.read_log(log)
+        read = self._read_log(log)
         self._fit_wrap(read)
         return self._predict_wrap(read, k, users, items, filter_seen_items, recs_file_path)
 
@@ -162,7 +162,7 @@ class HybridRecommender(BaseRecommender):
         recs_file_path: Any = None,
     ) -> Any:
         """Fit on a log and features, and recommend to the users of the log."""
-        read = logs.read_log(log)
+        read = self._read_log(log)
         self.fit(read, user_features, item_features)
         return self.predict(
             read, k, users, items, user_features, item_features, filter_seen_items, recs_file_path
@@ -213,10 +213,16 @@ class UserRecommender(BaseRecommender):
     ) -> Any:
         """Recommend the k best items to users with features; see ``Recommender.predict``.
 
-        Without ``users`` and ``log``, the users of ``user_features`` are served.
+        Parameters
+        ----------
+        user_features
+            A frame with a column of users and the features of the fit. Without ``users`` and
+            ``log``, its users are served.
+        k, log, users, items, filter_seen_items, recs_file_path
+            As for ``Recommender.predict``; ``log`` may be left out.
         """
         if users is None and log is None:
-            known = feature_ids(user_features, "user")
+            known = ranges.all_ids(feature_ids(user_features, "user"))
             users = known.values if known is not None else None
         return self._predict_wrap(
             log, k, users, items, filter_seen_items, recs_file_path, Features(user_features)

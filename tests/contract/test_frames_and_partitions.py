@@ -19,8 +19,6 @@ from support.logs import (
     with_empty_partitions,
 )
 
-import daskrec
-
 LOG = random_log()
 PARTITIONS = [1, 7, 40]
 
@@ -134,6 +132,8 @@ def test_ids_come_back_with_their_type(case: Case, dtype: str, lazy: bool) -> No
     assert recs.dtypes.to_dict() == given.dtypes[["user_idx", "item_idx", "relevance"]].to_dict()
     found = recs.compute() if lazy else recs
     assert found.dtypes.to_dict() == recs.dtypes.to_dict()
+    if case.by_ids and dtype in {"str", "category", "string[pyarrow]"}:
+        return  # by ids, which are others here
     numbers = found.astype({"user_idx": str, "item_idx": str})
     assert_same(
         numbers.astype({"user_idx": np.int64, "item_idx": np.int64}), expected, case.tolerance
@@ -172,7 +172,7 @@ def test_users_may_stay_in_shards(
     if on_cluster:
         request.getfixturevalue("client")
     limits = {"daskrec.user-id-limit": 10, "daskrec.share-limit": 1}
-    monkeypatch.setattr("daskrec.data.encode._ROWS_WORTH_A_TASK", 50)
+    monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 50)
     log = with_empty_partitions(LOG, 7)
     with dask.config.set(limits):
         model = case.make().fit(log)
@@ -184,4 +184,4 @@ def test_users_may_stay_in_shards(
         if not model._needs_history:
             assert_same(model.predict(None, 5), unfiltered, case.tolerance)
         model.save(tmp_path / "model")
-        assert_same(daskrec.load(tmp_path / "model").predict(LOG, 5), expected, case.tolerance)
+        assert_same(case.load(tmp_path / "model").predict(LOG, 5), expected, case.tolerance)

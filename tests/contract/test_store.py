@@ -20,7 +20,7 @@ def test_a_loaded_model_answers_as_the_saved_one(case: Case, tmp_path, kind: str
     log = as_kind(LOG, kind)
     model = case.make().fit(log)
     daskrec.save(model, tmp_path / "model")
-    again = daskrec.load(tmp_path / "model")
+    again = case.load(tmp_path / "model")
     assert type(again) is type(model)
     assert again.get_params() == model.get_params()
     assert again.users_count == model.users_count
@@ -34,14 +34,14 @@ def test_string_ids_survive(case: Case, tmp_path) -> None:
     log = LOG.assign(user_idx=LOG.user_idx.map("ü{}".format))
     model = case.make().fit(log)
     model.save(tmp_path / "model")
-    assert_same(daskrec.load(tmp_path / "model").predict(log, 3), model.predict(log, 3))
+    assert_same(case.load(tmp_path / "model").predict(log, 3), model.predict(log, 3))
 
 
 def test_any_file_system_serves(case: Case) -> None:
     url = f"memory://models/{abs(hash(str(case)))}"
     model = case.make().fit(LOG)
     model.save(url)
-    assert_same(daskrec.load(url).predict(LOG, 3), model.predict(LOG, 3))
+    assert_same(case.load(url).predict(LOG, 3), model.predict(LOG, 3))
 
 
 def test_what_is_there_is_not_overwritten_unasked(case: Case, tmp_path) -> None:
@@ -95,10 +95,14 @@ def test_a_model_loads_in_another_process_without_the_log(case: Case, tmp_path) 
     code = (
         "import sys, daskrec, pandas as pd;"
         "model = daskrec.load(sys.argv[1]);"
-        "model.predict(pd.read_parquet(sys.argv[2]), 3, recs_file_path=sys.argv[3])"
+        "log = pd.read_parquet(sys.argv[2]);"
+        "model.predict(log, 3, recs_file_path=sys.argv[3])"
     )
+    if case.featured:
+        model._features_for(LOG).to_parquet(tmp_path / "log.parquet")
     paths = [str(tmp_path / name) for name in ("model", "log.parquet", "recs.parquet")]
     subprocess.run([sys.executable, "-c", code, *paths], check=True, timeout=120)
     import pandas as pd
 
-    assert_same(pd.read_parquet(paths[2]), model.predict(LOG, 3))
+    expected = model.predict(LOG, 3, filter_seen_items=not case.featured)
+    assert_same(pd.read_parquet(paths[2]), expected)

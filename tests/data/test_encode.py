@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daskrec.data import encode
+from daskrec.data import encode, ranges
 from daskrec.data.ids import Ids, ShardedIds, distinct
 from daskrec.data.log import read_log
 from daskrec.engine import runtime
@@ -180,7 +180,7 @@ def test_ids_of_feature_frames_count_as_training(lazy):
     log = make_log()
     more = Ids(np.array([-7, 0, 3, 10**6]))
     source = dd.from_pandas(log, npartitions=3) if lazy else log
-    data = encode.encode_training(read_log(source), more, more, blocks=4)
+    data = encode.encode_training(read_log(source), [more], more, blocks=4)
     users = sorted({*log["user_idx"], *more.values})
     assert data.user_ids.whole().values.tolist() == users
     assert [u for block in blocks_of(data) for u in block.user_ids.values.tolist()] == users
@@ -192,7 +192,7 @@ def test_ids_of_feature_frames_count_as_training(lazy):
 def test_feature_ids_of_another_kind_are_an_error(lazy):
     source = dd.from_pandas(make_log(), npartitions=2) if lazy else make_log()
     words = distinct(read_log(make_log("text")).rows.users)
-    for more in ((words, None), (None, words)):
+    for more in (([words], None), ((), words)):
         with pytest.raises(LogError, match=r"integers|strings"):
             encode.encode_training(read_log(source), *more)
 
@@ -230,11 +230,11 @@ def test_a_fit_reads_every_partition_exactly_once():
 
 
 def test_blocks_follow_from_rows_and_threads():
-    assert encode.block_count(0) == 1
-    assert encode.block_count(100) == 1
-    assert encode.block_count(10**6) == 4  # as many as keep a single thread busy
-    assert encode.block_count(10**9) == 50  # so that a task stays small
-    assert encode.block_count(10**14) == 4096
+    assert ranges.block_count(0) == 1
+    assert ranges.block_count(100) == 1
+    assert ranges.block_count(10**6) == 4  # as many as keep a single thread busy
+    assert ranges.block_count(10**9) == 50  # so that a task stays small
+    assert ranges.block_count(10**14) == 4096
 
 
 def test_blocks_hold_about_equal_numbers_of_rows_not_of_users():

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from daskrec.data import exchange, ids
-from daskrec.data.log import Faults, Rows
+from daskrec.data.rows import Faults, Rows
 from daskrec.engine import runtime
 from daskrec.engine.shared import Shared
 from daskrec.errors import LogError

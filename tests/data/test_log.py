@@ -11,7 +11,8 @@ import pytest
 
 from daskrec.data.columns import Names
 from daskrec.data.encode import encode_training
-from daskrec.data.log import Faults, read_log
+from daskrec.data.log import Needs, read_log
+from daskrec.data.rows import Faults
 from daskrec.errors import LogError
 
 BIG = 2**63 + 5
@@ -40,7 +41,7 @@ def test_a_log_without_relevance_has_none():
 def test_relevance_is_float32_and_can_be_left_unread():
     source = frame(rating=[1, 2])
     assert read_log(source).rows.relevance.dtype == np.float32
-    assert read_log(source, relevance=False).rows.relevance is None
+    assert read_log(source, needs=Needs(relevance=False)).rows.relevance is None
     assert read_log(source).layout.names == Names(relevance="rating")
 
 

@@ -1,0 +1,88 @@
+"""What the models of pairs of items share: blocks by both sides, cuts, and long histories."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from daskrec.engine import runtime
+from daskrec.engine.arrays import Arrays, Vector
+from daskrec.engine.csr import Csr
+from daskrec.engine.gram_bits import Block
+from daskrec.errors import warn_caller
+
+_RANGES_PER_THREAD = 4
+
+
+class PairedBlock:
+    """Rows of a block and their transpose, as products of pairs of items need them."""
+
+    __slots__ = ("by_item", "by_user")
+
+    def __init__(self, by_user: Csr, by_item: Csr) -> None:
+        self.by_user = by_user
+        self.by_item = by_item
+
+    @property
+    def pair(self) -> Block:
+        """The two sides as kernels take them."""
+        sides = (self.by_user, self.by_item)
+        return Block(*(array for side in sides for array in (side.indptr, side.indices, side.data)))
+
+    def to_arrays(self) -> Arrays:
+        """Return the arrays that make this object."""
+        sides = {"user": self.by_user.to_arrays(), "item": self.by_item.to_arrays()}
+        return {
+            f"{side}_{name}": array
+            for side, arrays in sides.items()
+            for name, array in arrays.items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "PairedBlock":
+        """Make the object of its arrays."""
+        sides = (
+            {name.removeprefix(side): array for name, array in arrays.items() if side in name}
+            for side in ("user_", "item_")
+        )
+        return cls(*(Csr.from_arrays(side) for side in sides))
+
+
+class Counted:
+    """What a block counts before its pairs do, and what a limit on rows leaves out of it.
+
+    Parameters
+    ----------
+    counts
+        Arrays by item.
+    matrix
+        The rows of the block.
+    limit
+        Entries of a row that count; None for all.
+    """
+
+    __slots__ = ("counts", "dropped", "long_rows")
+
+    def __init__(self, counts: tuple[Vector, ...], matrix: Csr, limit: int | None) -> None:
+        self.counts = counts
+        beyond = np.diff(matrix.indptr) - (matrix.nnz if limit is None else limit)
+        self.long_rows = int((beyond > 0).sum())
+        self.dropped = int(beyond[beyond > 0].sum())
+
+
+def warn_of_long_rows(counted: Sequence[Counted], who: str, name: str, limit: int | None) -> None:
+    """Warn once of the rows that a limit has shortened."""
+    rows = sum(part.long_rows for part in counted)
+    if rows:
+        dropped = sum(part.dropped for part in counted)
+        warn_caller(
+            f"{rows} {who} have more than {limit} items: {dropped} of their interactions do not "
+            f"count for pairs of items ({name}={limit}; None sets no limit)"
+        )
+
+
+def even_ranges(work: Vector) -> Vector:
+    """Cut items into ranges that need about equal numbers of products."""
+    count = _RANGES_PER_THREAD * runtime.parallelism()
+    load = np.concatenate([[0.0], np.cumsum(work + 1.0)])
+    inner = np.searchsorted(load, np.linspace(0, load[-1], count + 1)[1:-1])
+    return np.unique(np.concatenate([[0], inner, [len(work)]])).astype(np.int64)

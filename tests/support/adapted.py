@@ -1,0 +1,148 @@
+"""Models for the contract suite whose input is made fit for them on its way in."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+from daskrec.data.frames import find_kind
+from daskrec.data.ids import Ids, union
+from daskrec.data.paths import open_frame
+from daskrec.data.selection import read_selection
+from daskrec.engine.keys import hash_ids
+from daskrec.errors import LogError
+from support.logs import as_kind, kind_of
+
+
+def _binary(values: Any) -> Any:
+    """Return 1 for odd numbers and 0 for even ones; what is no number stays."""
+    numbers = np.asarray(values, dtype=float)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(numbers), numbers % 2 == 1, numbers)
+
+
+def _binary_pandas(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    return frame.assign(**{column: _binary(frame[column])})
+
+
+def binary_log(log: Any) -> Any:
+    """Return a log whose relevance is 0 or 1, in the kind of frame that it was."""
+    frame = open_frame(log, "the log") if isinstance(log, str) else log
+    columns = getattr(frame, "columns", [])
+    if isinstance(frame, pa.Table):
+        columns = frame.column_names
+    column = next((name for name in ("relevance", "rating") if name in list(columns)), None)
+    if column is None:
+        return frame
+    if isinstance(frame, pd.DataFrame):
+        return _binary_pandas(frame, column)
+    if isinstance(frame, dd.DataFrame):
+        return frame.map_partitions(_binary_pandas, column)
+    if isinstance(frame, pl.DataFrame):
+        return frame.with_columns(pl.Series(column, _binary(frame[column])))
+    place = frame.column_names.index(column)
+    return frame.set_column(place, column, pa.array(_binary(frame[column].to_pandas())))
+
+
+class BinaryRelevance:
+    """A model that takes a log of any relevance, and makes it 0 or 1."""
+
+    def fit(self, log: Any) -> Any:
+        return super().fit(binary_log(log))
+
+    def fit_predict(self, log: Any, *args: Any, **options: Any) -> Any:
+        return super().fit_predict(binary_log(log), *args, **options)
+
+    def update(self, log: Any) -> Any:
+        return super().update(binary_log(log))
+
+
+def features_of(users: Ids, name: str) -> pd.DataFrame:
+    """Return features that are functions of the ids of users."""
+    words = hash_ids(users.values)
+    values = {f"f{n}": (words >> np.uint64(8 * n)) % np.uint64(50) for n in range(3)}
+    ids = users.values if isinstance(users.values, np.ndarray) else users.values.to_pandas()
+    return pd.DataFrame({name: ids, **{n: v.astype(float) for n, v in values.items()}})
+
+
+class Featured:
+    """A model of users' features that makes the features itself, and has a log alone."""
+
+    def _features_for(self, *sources: Any) -> Any:
+        """Return features of all users that frames or selections mention, as the first is."""
+        found = [_users_of(source) for source in sources if source is not None]
+        if self._catalogue is not None:
+            found.append(self._catalogue.user_ids.whole())
+        kind = next((kind_of(s) for s in sources if find_kind(s) is not None), "pandas")
+        return as_kind(features_of(union(found), "user_idx"), kind)
+
+    def fit(self, log: Any) -> Any:
+        try:
+            users = _users_of(log)
+        except LogError:  # the model itself says what is wrong
+            users = Ids(np.arange(3))
+        kind = kind_of(log) if find_kind(log) is not None else "pandas"
+        return super().fit(log, as_kind(features_of(users, "user_idx"), kind))
+
+    def predict(
+        self,
+        log: Any,
+        k: int,
+        users: Any = None,
+        items: Any = None,
+        filter_seen_items: bool = True,
+        recs_file_path: Any = None,
+    ) -> Any:
+        if users is None and log is None:
+            users = self._fitted.user_ids.whole().values
+        elif isinstance(users, Iterator):
+            users = list(users)
+        features = self._features_for(log, users)
+        return super().predict(features, k, log, users, items, filter_seen_items, recs_file_path)
+
+    def fit_predict(self, log: Any, k: int, *args: Any, **options: Any) -> Any:
+        return self.fit(log).predict(log, k, *args, **options)
+
+    def predict_pairs(
+        self, pairs: Any, log: Any = None, recs_file_path: Any = None, k: int | None = None
+    ) -> Any:
+        features = self._features_for(pairs) if self._catalogue is not None else None
+        return super().predict_pairs(pairs, log, features, recs_file_path, k)
+
+    def update(self, log: Any) -> Any:
+        try:
+            users = _users_of(log)
+        except LogError:
+            return super().update(log)
+        if len(users) == 0 or self._catalogue is None:
+            return super().update(log)
+        return super().update(log, features_of(users, "user_idx"))
+
+
+def _users_of(source: Any) -> Ids:
+    """Return the users that a log, a frame of pairs or a selection mentions."""
+    if isinstance(source, str):
+        source = open_frame(source, "the log")
+    return read_selection(source, "user", Ids(np.empty(0, np.int64)))
+
+
+@cache
+def adapted(model: type, how: type) -> type:
+    """Return a model, under its own name, with ``how`` put before it."""
+    return type(model.__name__, (how, model), {"__reduce__": _reduce})
+
+
+def _reduce(self: Any) -> Any:
+    how, model = type(self).__bases__
+    return _again, (model, how, self.__getstate__())
+
+
+def _again(model: type, how: type, state: Any) -> Any:
+    again = object.__new__(adapted(model, how))
+    again.__setstate__(state)
+    return again
