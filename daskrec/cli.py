@@ -30,7 +30,20 @@ Log = Annotated[
         "relevance or rating."
     ),
 ]
-ModelName = Annotated[str, typer.Option("--model", "-m", help="als, knn or pop.")]
+# Short names of the models that need a log alone.
+_MODELS = {
+    "als": "ALSWrap",
+    "knn": "KNN",
+    "rules": "AssociationRulesItemRec",
+    "pop": "PopRec",
+    "userpop": "UserPopRec",
+    "wilson": "Wilson",
+    "ucb": "UCB",
+    "klucb": "KLUCB",
+    "thompson": "ThompsonSampling",
+    "random": "RandomRec",
+}
+ModelName = Annotated[str, typer.Option("--model", "-m", help=f"One of {', '.join(_MODELS)}.")]
 K = Annotated[int, typer.Option("--k", "-k", help="Items for each user.", min=0)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Write the result there, as Parquet.")]
 Params = Annotated[
@@ -99,8 +112,12 @@ def similar(
     model: ModelName = "knn",
     k: K = 10,
     metric: Annotated[
-        str, typer.Option(help="For als: cosine_similarity, dot_product, euclidean_distance_sim.")
-    ] = "cosine_similarity",
+        str | None,
+        typer.Option(
+            help="For als: cosine_similarity, dot_product, euclidean_distance_sim; for rules: "
+            "lift, confidence, confidence_gain."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the result there, as Parquet.")] = None,
     param: Params = None,
     save: Save = None,
@@ -121,8 +138,9 @@ def similar(
         frame = _read(log, dict(zip(("user", "item", "relevance"), columns, strict=True)))
         ready = _ready(model, param, load)
         if not ready.can_predict_item_to_item:
-            raise ValueError(f"{ready} has no item-to-item recommendations: use knn or als")
-        found = _fitted(frame, ready, save).get_nearest_items(chosen, k, metric)
+            raise ValueError(f"{ready} has no item-to-item recommendations: use knn, als or rules")
+        options = {} if metric is None else {"metric": metric}
+        found = _fitted(frame, ready, save).get_nearest_items(chosen, k, **options)
         found = found.compute() if hasattr(found, "compute") else found
         if path is not None:
             found.to_parquet(path)
@@ -244,15 +262,14 @@ def _model(name: str, params: list[str]) -> Any:
     """Make a model by its short name or its class name."""
     from daskrec import models
 
-    known = {"als": models.ALSWrap, "knn": models.KNN, "pop": models.PopRec}
-    known |= {found.__name__.lower(): found for found in list(known.values())}
+    known = _MODELS | {full.lower(): full for full in _MODELS.values()}
     if name.lower() not in known:
-        raise ValueError(f"no model is called {name!r}: there are als, knn and pop")
+        raise ValueError(f"no model is called {name!r}: there are {', '.join(_MODELS)}")
     pairs = [entry.partition("=") for entry in params]
     wrong = [key for key, sign, _ in pairs if not sign]
     if wrong:
         raise ValueError(f"--param takes name=value, not {wrong[0]!r}")
-    model = known[name.lower()]()
+    model = getattr(models, known[name.lower()])()
     return model.set_params(**{key: _literal(value) for key, _, value in pairs})
 
 

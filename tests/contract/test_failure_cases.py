@@ -136,6 +136,17 @@ def test_all_faults_are_told_in_one_error(case: Case) -> None:
         assert "infinite relevance in column 'relevance' in 5 rows" in text
 
 
+def test_c1_11_items_of_zero_weight_give_finite_scores(case: Case) -> None:
+    log = L5.assign(relevance=[0.0, 1, 0, 1, 1], user_idx=[0, 0, 1, 1, 2])
+    model = case.make().fit(log)
+    assert np.isfinite(model.predict(log, 3).relevance).all()
+    if model.can_predict_item_to_item:
+        near = model.get_nearest_items([0, 1, 2], 5)
+        assert np.isfinite(near[near.columns[2]]).all()
+        if case.params.get("use_relevance"):
+            assert 0 not in near[["item_idx", "neighbour_item_idx"]].to_numpy()
+
+
 def test_c1_12_negative_and_zero_relevance(case: Case) -> None:
     for relevance in ([-1, 1, 1, 1, 1], [0] * 5):
         log = L5.assign(relevance=np.array(relevance, dtype=float))
