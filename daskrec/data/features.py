@@ -6,6 +6,7 @@ them.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from daskrec.data import columns as roles
-from daskrec.data import frames, ids, ranges
+from daskrec.data import exchange, frames, ids, ranges
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.paths import open_frame
 from daskrec.data.rows import Faults, check_ids
@@ -23,6 +24,7 @@ from daskrec.engine.shared import Shared, as_array
 from daskrec.errors import LogError
 
 WHAT = "user_features"
+_LARGEST = 1e150  # squares of larger numbers overflow
 
 
 class FeatureBlock:
@@ -75,6 +77,11 @@ class FeatureTable:
         tasks = [runtime.task(_on_block, block, function, *args) for block in self.blocks]
         return runtime.compute(tasks, label)
 
+    def release(self) -> None:
+        """Remove what the blocks left in storage, when no task reads them any more."""
+        for block in self.blocks:
+            block.release()
+
     def user_parts(self) -> list[Any]:
         """Return tasks that give the ids of each block."""
         return [runtime.task(_ids_of, block) for block in self.blocks]
@@ -90,16 +97,20 @@ class FeatureTable:
 
     def merged(self, other: "FeatureTable") -> "FeatureTable":
         """Return the features of both; a user of both has those of the other."""
-        ends = other.map(_ends, label="reading features")
-        mine = self.map(_ends, label="reading features")
-        bounds = ids.union([Ids(end[:1]) for end in mine[1:] + ends[1:]] or [Ids(mine[0][:0])])
+        sides = (self, other)
+        firsts = [side.map(_first, label="reading features")[1:] for side in sides]
+        known = [Ids(first) for first in firsts[0] + firsts[1]]
+        bounds = (ids.union(known) if known else self.blocks[0].get().user_ids[:0]).values
+        # Every block starts at a bound, so that a range lies in one block of each side.
+        homes = [_homes(first, bounds) for first in firsts]
         folder = runtime.storage()
         tasks = [
-            runtime.task(_merge, self.blocks, other.blocks, bounds.values, n, folder)
-            for n in range(len(bounds) + 1)
+            runtime.task(_merge, self.blocks[mine], other.blocks[theirs], bounds, n, folder)
+            for n, (mine, theirs) in enumerate(zip(*homes, strict=True))
         ]
         merged = runtime.compute(tasks, "joining features")
-        return FeatureTable([block for block, count in merged if count] or self.blocks, self.names)
+        filled = [block for block, count in merged if count]
+        return FeatureTable(filled, self.names) if filled else self
 
 
 def _on_block(block: Shared[FeatureBlock], function: Callable[..., Any], *args: Any) -> Any:
@@ -115,19 +126,26 @@ def _shard(block: FeatureBlock, folder: str | None) -> tuple[Shared[Ids], int, A
     return Shared.stored(users, folder), len(users), users.values[:1]
 
 
-def _ends(block: FeatureBlock) -> Array:
+def _first(block: FeatureBlock) -> Array:
     return block.user_ids.values[:1]
 
 
+def _homes(firsts: Sequence[Array], bounds: Array) -> list[int]:
+    """Return the number of the block that each range lies in."""
+    if not firsts:
+        return [0] * (len(bounds) + 1)
+    return [0, *ids.route(ids.concat(firsts), bounds).tolist()]
+
+
 def _merge(
-    old: Sequence[Shared[FeatureBlock]],
-    new: Sequence[Shared[FeatureBlock]],
+    old: Shared[FeatureBlock],
+    new: Shared[FeatureBlock],
     bounds: Array,
     number: int,
     folder: str | None,
 ) -> tuple[Shared[FeatureBlock], int]:
     """Join what two tables hold of one range of users."""
-    mine, theirs = (_cut(blocks, bounds, number) for blocks in (old, new))
+    mine, theirs = (_cut(block.get(), bounds, number) for block in (old, new))
     known = ids.union([mine.user_ids, theirs.user_ids])
     values = np.empty((len(known), mine.values.shape[1]))
     for block in (mine, theirs):  # what is new comes last
@@ -135,15 +153,10 @@ def _merge(
     return Shared.stored(FeatureBlock(known, values), folder), len(known)
 
 
-def _cut(blocks: Sequence[Shared[FeatureBlock]], bounds: Array, number: int) -> FeatureBlock:
-    pieces = []
-    for handle in blocks:
-        block = handle.get()
-        home = ids.route(bounds, block.user_ids.values)
-        start, stop = np.searchsorted(home, [number, number + 1])
-        pieces.append(FeatureBlock(block.user_ids[start:stop], block.values[start:stop]))
-    users = ids.concat([piece.user_ids.values for piece in pieces])
-    return FeatureBlock(Ids(users), np.concatenate([piece.values for piece in pieces]))
+def _cut(block: FeatureBlock, bounds: Array, number: int) -> FeatureBlock:
+    home = ids.route(bounds, block.user_ids.values)
+    start, stop = np.searchsorted(home, [number, number + 1])
+    return FeatureBlock(block.user_ids[start:stop], block.values[start:stop])
 
 
 class _Rows:
@@ -176,21 +189,26 @@ def read_features(source: Any, names: Sequence[str] | None = None) -> FeatureTab
     kind = frames.kind_of(frame, WHAT)
     present = kind.columns(frame)
     user = roles.require(present, "user", WHAT)
-    found = [name for name in present if name != user]
-    wanted = _choose(found, names)
+    wanted = _choose([name for name in present if name != user], names)
+    columns = list(wanted.values())
     if not kind.partitioned:
-        rows = _read(frame, kind.name, user, wanted)
+        rows = _read(frame, kind.name, user, columns)
         rows.faults.raise_any(WHAT)
-        return FeatureTable(_in_memory(rows), wanted)
+        return FeatureTable(_in_memory(rows), list(wanted))
     part = kind.part_kind(frame)
-    chunks = kind.parts(frame, [user, *wanted])
-    tasks = [runtime.task(_read, chunk, part, user, wanted) for chunk in chunks]
-    return FeatureTable(_by_range(tasks), wanted)
+    chunks = kind.parts(frame, [user, *columns])
+    tasks = [runtime.task(_read, chunk, part, user, columns) for chunk in chunks]
+    return FeatureTable(_by_range(tasks), list(wanted))
 
 
-def _choose(found: list[str], names: Sequence[str] | None) -> list[str]:
-    if not found:
+def _choose(columns: Sequence[Any], names: Sequence[str] | None) -> dict[str, Any]:
+    """Return the columns to read by the names of features: a column may have a number for one."""
+    if not columns:
         raise LogError(f"{WHAT} has no feature: it has no column besides that of users")
+    found = {str(column): column for column in columns}
+    if len(found) < len(columns):
+        twice = sorted(name for name, times in Counter(map(str, columns)).items() if times > 1)
+        raise LogError(f"{WHAT} has several columns of one name: {twice}")
     if names is None:
         return found
     missing, extra = sorted(set(names) - set(found)), sorted(set(found) - set(names))
@@ -199,10 +217,10 @@ def _choose(found: list[str], names: Sequence[str] | None) -> list[str]:
             f"{WHAT} has other columns than that of the fit: {missing} are missing and {extra} "
             "are new"
         )
-    return list(names)
+    return {name: found[name] for name in names}
 
 
-def _read(frame: Any, kind: str, user: str, names: Sequence[str]) -> _Rows:
+def _read(frame: Any, kind: str, user: str, names: Sequence[Any]) -> _Rows:
     """Turn a frame in memory into checked arrays; faults are counted, not raised."""
     arrays = frames.kind_named(kind).arrays(frame, [user, *names])
     faults = Faults()
@@ -213,7 +231,7 @@ def _read(frame: Any, kind: str, user: str, names: Sequence[str]) -> _Rows:
     return _Rows(users, values, faults)
 
 
-def _numbers(array: Array, name: str, faults: Faults) -> Vector:
+def _numbers(array: Array, name: Any, faults: Faults) -> Vector:
     """Return a column as float64; count what cannot be used."""
     if not isinstance(array, np.ndarray):
         number = pa.types.is_integer(array.type) or pa.types.is_boolean(array.type)
@@ -229,7 +247,10 @@ def _numbers(array: Array, name: str, faults: Faults) -> Vector:
         return np.zeros(len(array))
     values = array.astype(np.float64)
     faults.add(f"missing values in column {name!r}", int(np.isnan(values).sum()), [])
-    faults.add(f"infinite values in column {name!r}", int(np.isinf(values).sum()), [])
+    infinite = np.isinf(values)
+    faults.add(f"infinite values in column {name!r}", int(infinite.sum()), [])
+    beyond = int((np.abs(values) > _LARGEST).sum() - infinite.sum())
+    faults.add(f"values beyond {_LARGEST} in column {name!r}", beyond, [])
     return values
 
 
@@ -263,10 +284,11 @@ def _by_range(parts: Sequence[Any]) -> list[Shared[FeatureBlock]]:
     found = runtime.compute([runtime.task(_survey, part) for part in held], "reading features")
     runtime.tree_reduce([s.faults for s in found], Faults.merge).raise_any(WHAT)
     count = sum(s.row_count for s in found)
-    if count == 0:
-        raise LogError(f"{WHAT} has no rows")
-    bounds = ranges.choose_bounds(found, ranges.block_count(count))
-    split = [runtime.task(_split, part, bounds) for part in held]
+    wanted = ranges.block_count(count)
+    bounds = ranges.choose_bounds(found, wanted) if count else found[0].sample[:0]
+    # Several partitions are split at once where one at a time would be too many pieces.
+    step = -(-len(held) * wanted // exchange.MOST_PIECES)
+    split = [runtime.task(_split, held[at : at + step], bounds) for at in range(0, len(held), step)]
     folder = runtime.storage()
     tasks = [
         runtime.task(_join, [runtime.task(_pick, pieces, n) for pieces in split], folder)
@@ -274,7 +296,7 @@ def _by_range(parts: Sequence[Any]) -> list[Shared[FeatureBlock]]:
     ]
     joined = runtime.compute(tasks, "reading features")
     _refuse_repeats(sum(repeated for _, repeated, _ in joined))
-    return [block for block, _, size in joined if size]
+    return [block for block, _, size in joined if size] or [joined[0][0]]
 
 
 def _survey(rows: _Rows) -> ranges.Survey:
@@ -284,7 +306,8 @@ def _survey(rows: _Rows) -> ranges.Survey:
     return ranges.Survey(len(rows.users), rows.faults, Ids(plain), ranges.sample_users(rows.users))
 
 
-def _split(rows: _Rows, bounds: Array) -> list[_Rows]:
+def _split(parts: Sequence[_Rows], bounds: Array) -> list[_Rows]:
+    rows = _joined(parts)
     home = ids.route(bounds, rows.users)
     order = np.argsort(home, kind="stable")
     cuts = np.searchsorted(home[order], np.arange(len(bounds) + 2))
@@ -299,7 +322,14 @@ def _pick(pieces: Sequence[_Rows], number: int) -> _Rows:
 
 
 def _join(pieces: Sequence[_Rows], folder: str | None) -> tuple[Shared[FeatureBlock], int, int]:
-    filled = [piece for piece in pieces if len(piece.users)] or list(pieces[:1])
-    users = ids.concat([piece.users for piece in filled])
-    block, repeated = _sorted(users, np.concatenate([piece.values for piece in filled]))
+    rows = _joined(pieces)
+    block, repeated = _sorted(rows.users, rows.values)
     return Shared.stored(block, folder), repeated, len(block.user_ids)
+
+
+def _joined(pieces: Sequence[_Rows]) -> _Rows:
+    filled = [piece for piece in pieces if len(piece.users)] or list(pieces[:1])
+    if len(filled) == 1:
+        return filled[0]
+    users = ids.concat([piece.users for piece in filled])
+    return _Rows(users, np.concatenate([piece.values for piece in filled]), Faults())

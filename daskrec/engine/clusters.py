@@ -6,6 +6,7 @@ no cut of the rows into blocks shows in it.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,11 @@ import numpy as np
 from daskrec.engine.arrays import Vector
 from daskrec.engine.jit import kernel
 from daskrec.engine.random import hash64, stream
+from daskrec.engine.threads import single_threaded_blas
 
 SAMPLE = 16_384  # rows from which the first centres are made
-_STARTS = 10
+_STARTS = 10  # of k-means on the sample: as many as scikit-learn took for long
+_SLICE = 256  # rows at a time: what is only in between stays in the cache
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,11 @@ class Moments:
         """Return the moments of some rows."""
         if not len(values):
             return cls(0, np.zeros(values.shape[1]), np.zeros(values.shape[1]))
-        mean = values.mean(axis=0)
-        return cls(len(values), mean, ((values - mean) ** 2).sum(axis=0))
+        # About the first row, so that a constant column has squares of exactly 0.
+        moved = values - values[0]
+        mean = moved.mean(axis=0)
+        moved -= mean
+        return cls(len(values), values[0] + mean, (moved * moved).sum(axis=0))
 
     def merge(self, other: "Moments") -> "Moments":
         """Return the moments of both (Chan, Golub and LeVeque 1979)."""
@@ -60,9 +66,7 @@ class Frame:
     def of(cls, moments: Moments, scaled: bool) -> "Frame":
         """Centre columns and, if asked, divide by their deviations; constant ones stay."""
         deviation = np.sqrt(moments.variance)
-        tiny = np.finfo(float).eps * np.maximum(np.abs(moments.mean), 1.0)
-        scale = np.where(scaled & (deviation > tiny), deviation, 1.0)
-        return cls(moments.mean, scale)
+        return cls(moments.mean, np.where(scaled & (deviation > 0.0), deviation, 1.0))
 
     def apply(self, values: Vector) -> Vector:
         """Return moved values."""
@@ -77,17 +81,39 @@ class Sample:
     values: Vector
 
     @classmethod
-    def of(cls, words: Vector, values: Vector, seed: int, size: int) -> "Sample":
-        """Draw from rows with a hash of their owner each."""
-        keys = hash64(stream(seed, "clusters"), words)
-        order = np.argsort(keys, kind="stable")[:size]
-        return cls(keys[order], values[order])
+    def of(cls, words: Vector, values: Vector, seed: int, most: int) -> "Sample":
+        """Draw the rows of a block whose keys are below ``most``.
 
-    def merge(self, other: "Sample", size: int) -> "Sample":
-        """Return the sample of both."""
-        keys = np.concatenate([self.keys, other.keys])
+        Parameters
+        ----------
+        words
+            A hash of the owner of each row.
+        values
+            The rows.
+        seed
+            Of the draw.
+        most
+            See ``key_limit``.
+        """
+        keys = hash64(stream(seed, "clusters"), words)
+        drawn = np.flatnonzero(keys <= np.uint64(most))
+        return cls(keys[drawn], values[drawn])
+
+    @classmethod
+    def join(cls, parts: "Sequence[Sample]", size: int) -> "Sample":
+        """Return the rows with the least keys of all parts, by key."""
+        keys = np.concatenate([part.keys for part in parts])
         order = np.argsort(keys, kind="stable")[:size]
-        return Sample(keys[order], np.concatenate([self.values, other.values])[order])
+        return cls(keys[order], np.concatenate([part.values for part in parts])[order])
+
+
+def key_limit(size: int, count: int) -> int:
+    """Return a key that about ``size`` of so many rows are below, and hardly ever fewer.
+
+    Blocks leave out by it what has no chance, so that not every block sends a whole sample.
+    """
+    wanted = size + 6.0 * size**0.5  # six standard deviations above
+    return 2**64 - 1 if wanted >= count else int(wanted / count * 2.0**64)
 
 
 def first_centres(values: Vector, count: int, seed: int, max_iter: int, tol: float) -> Vector:
@@ -115,69 +141,63 @@ def first_centres(values: Vector, count: int, seed: int, max_iter: int, tol: flo
         return np.asarray(model.fit(values).cluster_centers_, dtype=np.float64)
 
 
-@kernel(fast=True)
-def _nearest(row: Vector, turned: Vector, squares: Vector, room: Vector) -> int:
-    """Return the nearest centre of a row; of equally near ones the first.
-
-    Distances are compared without the square of the row, which all of them share. Centres
-    are columns, so that a vector register holds some of them.
-    """
-    for c in range(len(room)):
-        room[c] = squares[c]
-    for f in range(len(row)):
-        value = row[f]
-        for c in range(len(room)):
-            room[c] += value * turned[f, c]
-    best = 0
-    for c in range(1, len(room)):
-        if room[c] < room[best]:
-            best = c
-    return best
-
-
 @kernel()
 def _walk(
-    values: Vector, mean: Vector, scale: Vector, turned: Vector, squares: Vector,
-    labels: Vector, sums: Vector, counts: Vector,
-) -> None:  # fmt: skip
-    """Move rows, find their centres, and add them up; see ``assign`` and ``contribution``."""
-    row, room = np.empty(values.shape[1]), np.empty(len(squares))
-    for r in range(len(values)):
-        for f in range(len(row)):
-            row[f] = (values[r, f] - mean[f]) / scale[f]
-        best = _nearest(row, turned, squares, room)
-        labels[r] = best
-        counts[best] += 1
-        for f in range(len(row)):
-            sums[best, f] += row[f]
+    values: Any, mean: Any, scale: Any, centres: Any, labels: Any, sums: Any, counts: Any
+) -> None:
+    """Find the nearest centre of each row, and add the row to its sum."""
+    rows, width = values.shape
+    across = np.ascontiguousarray(centres.T)
+    half = np.empty(len(centres))
+    for c in range(len(centres)):
+        half[c] = 0.5 * np.dot(centres[c], centres[c])
+    moved = np.empty((_SLICE, width))
+    inner = np.empty((_SLICE, len(centres)))
+    for start in range(0, rows, _SLICE):
+        size = min(_SLICE, rows - start)
+        for r in range(size):
+            for j in range(width):
+                moved[r, j] = (values[start + r, j] - mean[j]) / scale[j]
+        np.dot(moved[:size], across, inner[:size])
+        for r in range(size):
+            best, least = 0, half[0] - inner[r, 0]
+            for c in range(1, len(half)):
+                far = half[c] - inner[r, c]
+                if far < least:
+                    best, least = c, far
+            labels[start + r] = best
+            counts[best] += 1
+            for j in range(width):
+                sums[best, j] += moved[r, j]
 
 
 def contribution(values: Vector, frame: Frame, centres: Vector) -> tuple[Vector, Vector, Vector]:
-    """Return the labels of rows, the sum of the rows of each centre, and their number.
+    """Find the nearest centre of each row, and add the rows of each centre up.
 
     Parameters
     ----------
     values
-        float64, rows x columns, as they came.
+        float64, rows x columns, not moved yet.
     frame
         Where they are moved to.
     centres
-        float64, clusters x columns.
+        float64, moved.
 
     Returns
     -------
     tuple
-        int32 label of each row, the nearest centre and of equally near ones the first;
-        float64 sums of moved rows (clusters x columns); int64 counts.
+        The nearest centre of each row, int32, of equally near ones the first; and for each
+        centre the sum of its moved rows, and their number.
 
     Notes
     -----
-    One walk over the rows, 2 x columns x clusters operations each.
+    One walk over the rows, 2 x columns x clusters operations each, by products of matrices.
     """
     labels = np.empty(len(values), dtype=np.int32)
-    sums, counts = np.zeros_like(centres), np.zeros(len(centres), dtype=np.int64)
-    turned, squares = np.ascontiguousarray(-2.0 * centres.T), (centres**2).sum(axis=1)
-    _walk(values, frame.mean, frame.scale, turned, squares, labels, sums, counts)
+    sums, counts = np.zeros(centres.shape), np.zeros(len(centres), dtype=np.int64)
+    table = np.ascontiguousarray(values, dtype=np.float64)
+    with single_threaded_blas():
+        _walk(table, frame.mean, frame.scale, centres, labels, sums, counts)
     return labels, sums, counts
 
 

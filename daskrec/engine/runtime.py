@@ -24,6 +24,8 @@ from daskrec.errors import StorageError
 
 logger = logging.getLogger("daskrec")
 
+_FEW = 8  # large results that this process takes at a time
+
 
 def _scheduler() -> Any:
     """Return the function that would run tasks now, or None for the default, threads.
@@ -185,6 +187,21 @@ def _quiet_shuffles() -> Iterator[None]:
 def shuffle_method() -> str:
     """Return the shuffle that keeps its row order and its results: never the disk one."""
     return "tasks" if client() is None else "p2p"
+
+
+def reduce(tasks: Sequence[Delayed], merge: Callable[[Any, Any], Any], label: str) -> Any:
+    """Run tasks and merge their results pairwise in a fixed order, as ``tree_reduce`` does.
+
+    Results are merged where they are made until few are left, so that large ones do not
+    gather in this process. ``merge`` travels with the tasks.
+    """
+    level = list(tasks)
+    while len(level) > _FEW:
+        level = [
+            task(merge, *level[at : at + 2]) if level[at + 1 :] else level[at]
+            for at in range(0, len(level), 2)
+        ]
+    return tree_reduce(compute(level, label), merge)
 
 
 def tree_reduce(parts: Sequence[Any], merge: Callable[[Any, Any], Any]) -> Any:

@@ -149,9 +149,16 @@ class Asked:
             ids.same_kind(self.catalogue.some_users.values, read.rows.users)
         return read
 
-    def choose_users(self, users: Any) -> Ids | None:
-        """Return the users that the call names; leave out those that cannot be served."""
+    def choose_users(self, users: Any) -> Ids | ShardedIds | None:
+        """Return the users that the call names; leave out those that cannot be served.
+
+        Users in shards come from features that were read, and stay in them.
+        """
         known = self.catalogue.user_ids
+        if isinstance(users, ShardedIds):
+            if len(users):
+                ids.same_kind(self.catalogue.some_users.values, users.shards[0].get().values)
+            return users
         chosen = read_selection(users, "user", self.catalogue.some_users)
         if chosen is None or self.serves_cold_users:
             return chosen
@@ -197,11 +204,15 @@ class Asked:
             every.encode(known.values).astype(np.int32),
         )
 
-    def histories(self, log: Log | None, chosen: Ids | None, item_ids: Ids) -> UserBlocks:
+    def histories(
+        self, log: Log | None, chosen: Ids | ShardedIds | None, item_ids: Ids
+    ) -> UserBlocks:
         """Return the users to serve, with their histories."""
         if log is None:
-            users = self.catalogue.user_ids if chosen is None else ShardedIds.of(chosen)
+            users = self.catalogue.user_ids if chosen is None else chosen
+            users = ShardedIds.of(users) if isinstance(users, Ids) else users
             return encode.empty_histories(users, item_ids)
+        chosen = chosen.whole() if isinstance(chosen, ShardedIds) else chosen
         blocks = encode.encode_history(log, item_ids, chosen, self.bounds(log))
         if log.rows is not None:
             self._note_idle_users(blocks, chosen is not None)

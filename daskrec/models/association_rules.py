@@ -150,8 +150,9 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
 
     def _fit(self, data: Interactions) -> None:
         limit, graded, folder = self.max_session_items, self.use_relevance, runtime.storage()
-        counted = data.map(_count, limit, graded, data.item_count, label="counting items")
-        sessions_of, weights, work = (sum(part.counts[n] for part in counted) for n in range(3))
+        tasks = data.tasks(_count, limit, graded, data.item_count)
+        counted = runtime.reduce(tasks, Counted.merge, "counting items")
+        sessions_of, weights, work = counted.counts
         who = "users" if self.session_col is None else "sessions"
         warn_of_long_rows(counted, who, "max_session_items", limit)
         allowed = (sessions_of >= self.min_item_count) & (weights > 0)

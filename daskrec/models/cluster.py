@@ -19,8 +19,9 @@ from daskrec.engine.keys import hash_ids
 from daskrec.engine.score import Scorer
 from daskrec.engine.score_groups import GroupScorer
 from daskrec.engine.shared import RowShards, Shared
+from daskrec.errors import LogError
 from daskrec.models.asked import Catalogue
-from daskrec.models.params import check_number, check_whole
+from daskrec.models.params import check_choice, check_number, check_whole
 from daskrec.models.recommender import UserRecommender
 from daskrec.models.updates import Updatable, joint_layout
 
@@ -97,6 +98,9 @@ class ClusterRec(Updatable, UserRecommender):
 
     def _check_params(self) -> None:
         check_whole("num_clusters", self.num_clusters, 1)
+        check_choice("scale", self.scale, (True, False))
+        if self.seed is not None:
+            check_whole("seed", self.seed, 0)
         check_whole("max_iter", self.max_iter, 1)
         check_number("tol", self.tol, 0.0)
 
@@ -117,8 +121,9 @@ class ClusterRec(Updatable, UserRecommender):
         read = self._read_log(log)
         if self._features is None or self._history is None:
             self._extended(read)  # says why there is nothing to extend
-        table = self._features
+        table = before = self._features
         assert table is not None
+        assert before is not None
         assert self._history is not None
         if user_features is not None:
             table = table.merged(read_features(user_features, self.feature_names_))
@@ -126,6 +131,8 @@ class ClusterRec(Updatable, UserRecommender):
         data.features = Features(table)
         layout = joint_layout(fitted.layout, read.layout)
         self._learn(data, Catalogue(data.user_ids, Shared(data.item_ids), data.bounds, layout))
+        if before is not table:
+            before.release()
         return self
 
     # ------------------------------------------------------------ fit
@@ -144,23 +151,35 @@ class ClusterRec(Updatable, UserRecommender):
         self._cluster(table)
         users, labels = self._label(table)
         size = (len(self.centres_.get()), data.item_count)
-        counts = data.map(_count_rows, users, labels, size, label="counting items")
-        self.item_relevance_ = Shared(_share_of_most(runtime.tree_reduce(counts, np.add)))
+        counts = runtime.reduce(
+            data.tasks(_count_rows, users, labels, size), np.add, "counting items"
+        )
+        handles: list[Shared[Any]] = [*users.shards, *labels.shards]
+        for handle in handles:
+            handle.release()
+        self.item_relevance_ = Shared(_share_of_most(counts))
 
     def _keep(self, data: Interactions) -> History | None:
-        kept = config.get("keep-history")
-        self._features = data.features.users if kept else None
-        return History.of(data, relevance=False, repeats=True) if kept else None
+        table: FeatureTable = data.features.users
+        if not config.get("keep-history"):
+            table.release()
+            self._features = None
+            return None
+        self._features = table
+        return History.of(data, relevance=False, repeats=True)
 
     def _cluster(self, table: FeatureTable) -> None:
         """Find the centres."""
         seed = secrets.randbits(63) if self.seed is None else self.seed
         found = table.map(_moments, label="reading features")
         moments = runtime.tree_reduce(found, Moments.merge)
+        if not moments.count:
+            raise LogError("user_features has no rows")
         self._frame = Frame.of(moments, self.scale)
         size = clusters.SAMPLE
-        drawn = table.map(_draw, self._frame, seed, size, label="sampling users")
-        sample = runtime.tree_reduce(drawn, lambda a, b: a.merge(b, size))
+        most = clusters.key_limit(size, moments.count)
+        drawn = table.map(_draw, self._frame, seed, most, label="sampling users")
+        sample = Sample.join(drawn, size)
         limits = (self.max_iter, self.tol)
         centres = clusters.first_centres(sample.values, self.num_clusters, seed, *limits)
         if moments.count > size:
@@ -188,14 +207,23 @@ class ClusterRec(Updatable, UserRecommender):
 
     # ------------------------------------------------------------ predict and state
 
+    def _open_features(self, user_features: Any) -> tuple[FeatureTable, ShardedIds]:
+        _ = self._fitted  # or says that there is none
+        table = read_features(user_features, self.feature_names_)
+        return table, table.users()
+
     def _scorer(self, features: Features) -> Scorer:
         if features.users is None:
             raise ValueError(
                 f"user_features are not provided, and {self} knows users by their features: "
                 "give a frame of them"
             )
-        table = read_features(features.users, self.feature_names_)
-        return GroupScorer(*self._label(table), self.item_relevance_)
+        table = features.users
+        if not isinstance(table, FeatureTable):
+            table = read_features(table, self.feature_names_)
+        users, labels = self._label(table)
+        table.release()
+        return GroupScorer(users, labels, self.item_relevance_)
 
     def _get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = {
@@ -221,12 +249,14 @@ def _moments(block: FeatureBlock) -> Moments:
     return Moments.of(block.values)
 
 
-def _draw(block: FeatureBlock, frame: Frame, seed: int, size: int) -> Sample:
-    return Sample.of(hash_ids(block.user_ids.values), frame.apply(block.values), seed, size)
+def _draw(block: FeatureBlock, frame: Frame, seed: int, most: int) -> Sample:
+    drawn = Sample.of(hash_ids(block.user_ids.values), block.values, seed, most)
+    return Sample(drawn.keys, frame.apply(drawn.values))
 
 
 def _contribute(block: FeatureBlock, frame: Frame, centres: Vector) -> tuple[Vector, Vector]:
-    return clusters.contribution(block.values, frame, centres)[1:]
+    _, sums, counts = clusters.contribution(block.values, frame, centres)
+    return sums, counts
 
 
 def _assign(

@@ -108,14 +108,15 @@ class KNN(Updatable, NeighbourRec):
 
     def _fit(self, data: Interactions) -> None:
         limit = self.max_user_items
-        counted = data.map(_count, limit, data.item_count, label="counting items")
-        users_of, work = (sum(part.counts[n] for part in counted) for n in range(2))
+        tasks = data.tasks(_count, limit, data.item_count)
+        counted = runtime.reduce(tasks, Counted.merge, "counting items")
+        users_of, work = counted.counts
         warn_of_long_rows(counted, "users", "max_user_items", limit)
         weights = _Weights(self, users_of)
         folder = runtime.storage()
-        made = data.map(_weigh, weights, limit, folder, label="weighting")
-        blocks = [block for block, _ in made]
-        norms = np.sqrt(runtime.tree_reduce([squares for _, squares in made], np.add))
+        blocks = data.map(_weigh, weights, limit, folder, label="weighting")
+        squares = [runtime.task(_squares, block) for block in blocks]
+        norms = np.sqrt(runtime.reduce(squares, np.add, "weighting"))
         head = None
         if weights.plain and folder is None:
             head = plan_head([handle.get().pair for handle in blocks], data.item_count)
@@ -192,17 +193,18 @@ def _count(block: UserBlock, limit: int | None, item_count: int) -> Counted:
 
 def _weigh(
     block: UserBlock, weights: _Weights, limit: int | None, folder: str | None
-) -> tuple[Shared[PairedBlock], Vector]:
-    """Return the weighted block, and the sum of squares of each item in it."""
+) -> Shared[PairedBlock]:
+    """Return the weighted rows of a block, by user and by item."""
     matrix = cap_rows(block.matrix, block.user_ids.values, limit)
     weighted = Csr(matrix.indptr, matrix.indices, weights.of(matrix), matrix.width)
-    squares = np.bincount(
-        matrix.indices,
-        None if weights.plain else weighted.data.astype(np.float64) ** 2,
-        minlength=matrix.width,
-    ).astype(np.float64)
-    both = PairedBlock(weighted, weighted.transposed())
-    return Shared.stored(both, folder), squares
+    return Shared.stored(PairedBlock(weighted, weighted.transposed()), folder)
+
+
+def _squares(block: Shared[PairedBlock]) -> Vector:
+    """Return the sum of the squares of each item in a weighted block."""
+    rows = block.get().by_user
+    squares = rows.data.astype(np.float64) ** 2 if len(rows.data) else None
+    return np.bincount(rows.indices, squares, minlength=rows.width).astype(np.float64)
 
 
 def _similar(

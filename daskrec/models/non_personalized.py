@@ -100,9 +100,12 @@ class NonPersonalizedRecommender(Updatable, Recommender):
     # ------------------------------------------------------------ fit and update
 
     def _fit(self, data: Interactions) -> None:
-        counts = data.map(self._counter, data.item_count, label="counting items")
-        sums = runtime.tree_reduce(counts, np.add)
+        sums = self._count(data)
         self._set_sums(sums, data.user_count, data.item_ids.values)
+
+    def _count(self, data: Interactions) -> Vector:
+        tasks = data.tasks(self._counter, data.item_count)
+        return np.asarray(runtime.reduce(tasks, np.add, "counting items"))
 
     def _set_sums(self, sums: Vector, user_count: int, items: Array) -> None:
         self._sums = Shared(sums)
@@ -121,8 +124,7 @@ class NonPersonalizedRecommender(Updatable, Recommender):
             data = encode.encode_training(log, items=known)
         except EmptyLogError:
             return
-        counts = data.map(self._counter, data.item_count, label="counting items")
-        sums = runtime.tree_reduce(counts, np.add)
+        sums = self._count(data)
         sums[:, data.item_ids.encode(known.values)] += self._sums.get()
         data.release()
         users = ranges.merge_ids(fitted.user_ids, data.user_ids)

@@ -1,7 +1,5 @@
 """What the models of pairs of items share: blocks by both sides, cuts, and long histories."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from daskrec.engine import runtime
@@ -68,15 +66,21 @@ class Counted:
         self.long_rows = int((beyond > 0).sum())
         self.dropped = int(beyond[beyond > 0].sum())
 
+    def merge(self, other: "Counted") -> "Counted":
+        """Return the counts of both."""
+        merged = Counted.__new__(Counted)
+        merged.counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
+        merged.long_rows = self.long_rows + other.long_rows
+        merged.dropped = self.dropped + other.dropped
+        return merged
 
-def warn_of_long_rows(counted: Sequence[Counted], who: str, name: str, limit: int | None) -> None:
+
+def warn_of_long_rows(counted: Counted, who: str, name: str, limit: int | None) -> None:
     """Warn once of the rows that a limit has shortened."""
-    rows = sum(part.long_rows for part in counted)
-    if rows:
-        dropped = sum(part.dropped for part in counted)
+    if counted.long_rows:
         warn_caller(
-            f"{rows} {who} have more than {limit} items: {dropped} of their interactions do not "
-            f"count for pairs of items ({name}={limit}; None sets no limit)"
+            f"{counted.long_rows} {who} have more than {limit} items: {counted.dropped} of their "
+            f"interactions do not count for pairs of items ({name}={limit}; None sets no limit)"
         )
 
 

@@ -221,12 +221,16 @@ class UserRecommender(BaseRecommender):
         k, log, users, items, filter_seen_items, recs_file_path
             As for ``Recommender.predict``; ``log`` may be left out.
         """
-        if users is None and log is None:
-            known = ranges.all_ids(feature_ids(user_features, "user"))
-            users = known.values if known is not None else None
+        if users is None and log is None and user_features is not None:
+            user_features, users = self._open_features(user_features)
         return self._predict_wrap(
             log, k, users, items, filter_seen_items, recs_file_path, Features(user_features)
         )
+
+    def _open_features(self, user_features: Any) -> tuple[Any, Any]:
+        """Return features in a form that need not be read again, and the users of them."""
+        known = ranges.all_ids(feature_ids(user_features, "user"))
+        return user_features, known.values if known is not None else None
 
     def predict_pairs(
         self,

@@ -65,7 +65,7 @@ def assert_same_state(model: Any, expected: Any, tolerance: float = 1e-6) -> Non
             continue
         parts = [np.concatenate([plain(v) for v in side[name][1]]) for side in (held, wanted)]
         if parts[0].dtype.kind == "f":
-            scale = np.abs(parts[1]).max(initial=0)
+            scale = np.nanmax(np.abs(parts[1]), initial=0)
             np.testing.assert_allclose(*parts, rtol=tolerance, atol=tolerance * scale)
         else:
             assert parts[0].tolist() == parts[1].tolist(), name

@@ -218,6 +218,16 @@ def test_the_form_of_a_tree_follows_from_the_number_of_parts_alone(count, expect
     assert parts == [str(n) for n in range(count)]
 
 
+@pytest.mark.parametrize("count", [1, 2, 8, 9, 23, 40])
+def test_merging_where_results_are_made_gives_the_same_tree(count):
+    def join(left, right):
+        return f"({left}{right})"
+
+    parts = [str(n) for n in range(count)]
+    tasks = [runtime.task(str, n) for n in range(count)]
+    assert runtime.reduce(tasks, join, "joining") == runtime.tree_reduce(parts, join)
+
+
 # ----------------------------------------------------------------------------- settings
 
 

@@ -1,5 +1,9 @@
 """ClusterRec: its formula, its features, and one answer however users and features lie."""
 
+import pickle
+from pathlib import Path
+
+import dask
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
@@ -7,7 +11,8 @@ import pytest
 from support.logs import L5, as_kind, assert_same, random_log, with_empty_partitions
 
 import daskrec
-from daskrec.engine import clusters
+from daskrec.data.ids import ShardedIds
+from daskrec.engine import clusters, shared
 from daskrec.errors import LogError
 from daskrec.models import ClusterRec
 
@@ -83,8 +88,6 @@ def test_partitions_of_features(npartitions: int, monkeypatch) -> None:
 
 def test_a_cluster_gives_the_same(client, monkeypatch) -> None:
     people = features()
-    import dask
-
     with dask.config.set(scheduler="threads"):
         expected = model().fit(LOG, people).predict(people, 5)
     monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 20)
@@ -132,8 +135,90 @@ def test_a_saved_model_knows_its_features(tmp_path) -> None:
     again = daskrec.load(tmp_path / "model")
     shuffled = features()[["c", "whole", "user_idx", "flag", "b", "a"]]
     assert_same(again.predict(shuffled, 4), fitted.predict(features(), 4))
+    assert_same(again.predict(shuffled, 4, LOG), fitted.predict(features(), 4, LOG))
     with pytest.raises(LogError, match=r"\['b'\] are missing and \['d'\] are new"):
         again.predict(features().rename(columns={"b": "d"}), 4)
+
+
+def test_numbered_columns_are_saved(tmp_path) -> None:
+    numbered = features().rename(columns={"a": 0, "b": 1, "c": 2})
+    fitted = model().fit(LOG, numbered)
+    expected = model().fit(LOG, features()).predict(features(), 4)
+    assert_same(fitted.predict(numbered, 4), expected)
+    fitted.save(tmp_path / "model")
+    assert_same(daskrec.load(tmp_path / "model").predict(numbered, 4), expected)
+    assert_same(pickle.loads(pickle.dumps(fitted)).predict(numbered, 4), expected)
+
+
+def test_counts_are_added_up_on_their_way(monkeypatch) -> None:
+    expected = model().fit(LOG, features()).predict(features(), 5)
+    monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 20)
+    for few in (1, 3):
+        monkeypatch.setattr("daskrec.engine.runtime._FEW", few)
+        with dask.config.set(num_workers=5):
+            assert_same(model().fit(LOG, features()).predict(features(), 5), expected)
+
+
+def test_features_without_rows_teach_nothing_and_serve_nobody() -> None:
+    nothing = features().iloc[:0]
+    fitted = model().fit(LOG, features())
+    for empty in (nothing, as_kind(nothing, "polars"), dd.from_pandas(nothing, npartitions=1)):
+        with pytest.raises(LogError, match="user_features has no rows"):
+            model().fit(LOG, empty)
+        assert len(fitted.predict(empty, 3)) == 0
+        with pytest.warns(UserWarning, match=f"{len(USERS)} users have no features"):
+            assert len(fitted.predict(empty, 3, log=LOG)) == 0
+
+
+def test_a_call_reads_features_once_and_leaves_their_users_in_shards(monkeypatch) -> None:
+    monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 20)
+    people, read = features(), []
+
+    def part(number: int) -> pd.DataFrame:
+        read.append(number)
+        return people.iloc[number::4]
+
+    lazy = dd.from_map(part, range(4), meta=people.iloc[:0])
+    expected = model().fit(LOG, people).predict(people, 3)
+    with dask.config.set({"daskrec.user-id-limit": 10}):
+        fitted = model().fit(with_empty_partitions(LOG, 5), people)
+        read.clear()
+        wholes: list[int] = []
+        whole = ShardedIds.whole
+        monkeypatch.setattr(ShardedIds, "whole", lambda s: (wholes.append(len(s)), whole(s))[1])
+        assert_same(fitted.predict(lazy, 3), expected)
+    assert sorted(read) == [0, 1, 2, 3]
+    assert not wholes
+
+
+def test_calls_leave_no_features_in_storage(client, monkeypatch) -> None:
+    monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 20)
+
+    def stored(name: str) -> int:
+        return sum(1 for _ in Path(shared.session_folder()).rglob(name))
+
+    with dask.config.set({"daskrec.keep-history": False}):
+        before, labels = stored("values.npy"), stored("value.npy")
+        fitted = model().fit(LOG, features())
+        assert stored("value.npy") <= labels + 1  # centres, and no labels
+        fitted.predict(features(), 3)
+        fitted.predict(with_empty_partitions(features(), 5), 3)
+        # The ids of the fit and of the calls, which lists are made of.
+        assert stored("values.npy") - before <= 4
+
+
+def test_ids_of_another_kind_are_refused() -> None:
+    fitted, words = model().fit(LOG, features()), features().astype({"user_idx": str})
+    calls = [
+        lambda: model().fit(LOG, words),
+        lambda: fitted.predict(words, 1),
+        lambda: fitted.predict(dd.from_pandas(words, npartitions=3), 1),
+        lambda: fitted.predict(words, 1, LOG),
+        lambda: fitted.predict(words, 1, users=[5]),
+    ]
+    for call in calls:
+        with pytest.raises(LogError, match=r"strings here and integers|integers here and strings"):
+            call()
 
 
 @pytest.mark.parametrize("lazy", [False, True])
@@ -182,5 +267,6 @@ def test_other_faults_of_features() -> None:
         model().fit(LOG, features().drop(columns="user_idx"))
     with pytest.raises(ValueError, match="user_features are not provided"):
         model().fit(LOG, features()).predict(None, 3, log=LOG)
-    with pytest.raises(ValueError, match="num_clusters"):
-        ClusterRec(num_clusters=0)
+    for wrong in ({"num_clusters": 0}, {"scale": "no"}, {"seed": -1}, {"tol": float("nan")}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            ClusterRec(**wrong)

@@ -14,7 +14,6 @@ from daskrec.data.frames import find_kind
 from daskrec.data.ids import Ids, union
 from daskrec.data.paths import open_frame
 from daskrec.data.selection import read_selection
-from daskrec.engine.keys import hash_ids
 from daskrec.errors import LogError
 from support.logs import as_kind, kind_of
 
@@ -62,12 +61,19 @@ class BinaryRelevance:
         return super().update(binary_log(log))
 
 
-def features_of(users: Ids, name: str) -> pd.DataFrame:
-    """Return features that are functions of the ids of users."""
-    words = hash_ids(users.values)
-    values = {f"f{n}": (words >> np.uint64(8 * n)) % np.uint64(50) for n in range(3)}
-    ids = users.values if isinstance(users.values, np.ndarray) else users.values.to_pandas()
-    return pd.DataFrame({name: ids, **{n: v.astype(float) for n, v in values.items()}})
+def features_of(users: Ids, trained: Ids) -> pd.DataFrame:
+    """Return features by the places of users among those of the fit.
+
+    Other ids in the same order get the same lists. The first four users are alike, so that
+    those of a small log share a cluster; of three kinds of users two are near each other, so
+    that there is no doubt where clusters are cut.
+    """
+    both = users.values, trained.values
+    names, order = (v if isinstance(v, np.ndarray) else np.array(v.to_pylist()) for v in both)
+    group = np.searchsorted(order, names) // 4 % 3
+    far = np.array([0.0, 100.0, 400.0])[group]
+    column = names if isinstance(users.values, np.ndarray) else users.values.to_pandas()
+    return pd.DataFrame({"user_idx": column, "far": far, "whole": group, "flag": group == 2})
 
 
 class Featured:
@@ -75,11 +81,10 @@ class Featured:
 
     def _features_for(self, *sources: Any) -> Any:
         """Return features of all users that frames or selections mention, as the first is."""
+        trained = self._fitted.user_ids.whole()
         found = [_users_of(source) for source in sources if source is not None]
-        if self._catalogue is not None:
-            found.append(self._catalogue.user_ids.whole())
         kind = next((kind_of(s) for s in sources if find_kind(s) is not None), "pandas")
-        return as_kind(features_of(union(found), "user_idx"), kind)
+        return as_kind(features_of(union([*found, trained]), trained), kind)
 
     def fit(self, log: Any) -> Any:
         try:
@@ -87,7 +92,7 @@ class Featured:
         except LogError:  # the model itself says what is wrong
             users = Ids(np.arange(3))
         kind = kind_of(log) if find_kind(log) is not None else "pandas"
-        return super().fit(log, as_kind(features_of(users, "user_idx"), kind))
+        return super().fit(log, as_kind(features_of(users, users), kind))
 
     def predict(
         self,
@@ -121,7 +126,8 @@ class Featured:
             return super().update(log)
         if len(users) == 0 or self._catalogue is None:
             return super().update(log)
-        return super().update(log, features_of(users, "user_idx"))
+        every = union([users, self._fitted.user_ids.whole()])  # known ones change places
+        return super().update(log, features_of(every, every))
 
 
 def _users_of(source: Any) -> Ids:

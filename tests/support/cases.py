@@ -36,12 +36,7 @@ class Case:
     filters: bool = True  # seen items are left out
     draws: bool = False  # lists are drawn, by the ids of users and for the candidates at hand
     sampled: bool = False  # a longer list need not start as a shorter one
-    featured: bool = False  # knows users by features, which are made of their ids
-
-    @property
-    def by_ids(self) -> bool:
-        """Whether other ids of the same users give other results."""
-        return self.draws or self.featured
+    featured: bool = False  # knows users by features, which are made of the order of their ids
 
     @property
     def adapted(self) -> type:
