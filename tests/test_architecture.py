@@ -58,6 +58,7 @@ def test_no_model_imports_another() -> None:
     shared = {
         "asked",
         "non_personalized",
+        "outcomes",
         "pairs",
         "rule_metrics",
         "updates",

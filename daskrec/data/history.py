@@ -60,6 +60,11 @@ class History:
             return cls([_kept(part.get(), relevance, repeats, None) for part in data.parts])
         return cls(data.map(_kept, relevance, repeats, folder, label="keeping interactions"))
 
+    def release(self) -> None:
+        """Remove what the blocks left in storage, when no task reads them any more."""
+        for block in self.blocks:
+            block.release()
+
     def rows(self, users: Array) -> Csr:
         """Return what users had, one row a user; an unknown user's row is empty."""
         home = ids.route(self.bounds, users)

@@ -19,7 +19,7 @@ from daskrec.engine.score_draws import SampleScorer
 from daskrec.engine.shared import Shared
 from daskrec.errors import EmptyLogError
 from daskrec.models.asked import Catalogue, Items
-from daskrec.models.params import check_number
+from daskrec.models.params import check_choice, check_number, check_whole
 from daskrec.models.recommender import Recommender
 from daskrec.models.updates import Updatable
 
@@ -85,6 +85,9 @@ class NonPersonalizedRecommender(Updatable, Recommender):
         check_number("cold_weight", self.cold_weight, 0.0)
         if not 0 < self.cold_weight <= 1:
             raise ValueError(f"cold_weight must be in (0, 1], not {self.cold_weight!r}")
+        check_choice("sample", self.sample, (True, False))
+        if self.seed is not None:
+            check_whole("seed", self.seed, 0)
         self.can_predict_cold_items = bool(self.add_cold_items)
 
     @property
@@ -163,18 +166,6 @@ class NonPersonalizedRecommender(Updatable, Recommender):
 
 def _by_item(items: Shared[Ids], scores: Shared[Vector], names: tuple[str, str]) -> Arrays:
     return {names[0]: items.get().values, names[1]: scores.get()}
-
-
-def count_outcomes(block: UserBlock, item_count: int) -> Vector:
-    """Return for each item its positive rows, and all of its rows."""
-    matrix = block.matrix
-    times = block.repeats if len(block.repeats) else None
-    return np.stack(
-        [
-            np.bincount(matrix.indices, matrix.values(), minlength=item_count),
-            np.bincount(matrix.indices, times, minlength=item_count).astype(np.float64),
-        ]
-    )
 
 
 def count_users(block: UserBlock, item_count: int) -> Vector:

@@ -5,18 +5,13 @@ import secrets
 import numpy as np
 from scipy.special import betaincinv
 
-from daskrec.data.log import Needs
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.keys import hash_ids
 from daskrec.engine.random import stream, uniform
-from daskrec.models.non_personalized import (
-    Counter,
-    NonPersonalizedRecommender,
-    count_outcomes,
-)
+from daskrec.models.outcomes import OutcomeRecommender
 
 
-class ThompsonSampling(NonPersonalizedRecommender):
+class ThompsonSampling(OutcomeRecommender):
     """Recommend items by draws from the posterior of their share of positive interactions.
 
     Of an item with p positive ones among n interactions, that share is believed to be
@@ -65,13 +60,6 @@ class ThompsonSampling(NonPersonalizedRecommender):
         self.sample = sample
         self.seed = seed
         self._check_params()
-
-    def _log_needs(self) -> Needs:
-        return Needs(binary=True)
-
-    @property
-    def _counter(self) -> Counter:
-        return count_outcomes
 
     def _rate(self, sums: Vector, user_count: int, items: Array) -> Vector:
         positive, count = sums

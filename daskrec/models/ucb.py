@@ -1,22 +1,18 @@
 """UCB and KL-UCB: items by an upper confidence bound, as bandits choose their arms."""
 
 import math
+from typing import Any, Self
 
 import numpy as np
 
-from daskrec.data.log import Needs
 from daskrec.engine.arrays import Array, Vector
-from daskrec.models.non_personalized import (
-    Counter,
-    NonPersonalizedRecommender,
-    count_outcomes,
-)
+from daskrec.models.outcomes import OutcomeRecommender
 from daskrec.models.params import check_number
 
 _HALVINGS = 60  # of an interval of length 1: to the last bit of a float64
 
 
-class UCB(NonPersonalizedRecommender):
+class UCB(OutcomeRecommender):
     """Recommend items by the UCB1 bound of their share of positive interactions.
 
     With p positive ones among the n interactions of an item and L in the whole log::
@@ -75,26 +71,23 @@ class UCB(NonPersonalizedRecommender):
         check_number("exploration_coef", self.exploration_coef, 0.0)
         super()._check_params()
 
-    def _log_needs(self) -> Needs:
-        return Needs(binary=True)
-
-    @property
-    def _counter(self) -> Counter:
-        return count_outcomes
-
     def _rate(self, sums: Vector, user_count: int, items: Array) -> Vector:
         positive, count = sums
-        return np.asarray(positive / count + np.sqrt(self._budget(sums) / count))
+        return np.asarray(positive / count + np.sqrt(self._budget(count.sum()) / count))
 
-    def _budget(self, sums: Vector) -> float:
-        """Return what the log of all interactions allows a bound to exceed."""
-        return float(self.exploration_coef * np.log(sums[1].sum()))
+    def _budget(self, rows: float) -> float:
+        """Return how far a bound may lie above what was seen, for so many interactions."""
+        return self.exploration_coef * math.log(rows)
 
     def _rate_cold(self, items: Array) -> float:
-        return 1.0 + math.sqrt(self._budget(self._sums.get()))
+        return 1.0 + math.sqrt(self._budget(self._sums.get()[1].sum()))
+
+    def refit(self, log: Any) -> Self:
+        """Learn from more interactions: ``update`` under the name that the original has."""
+        return self.update(log)
 
 
-class KLUCB(NonPersonalizedRecommender):
+class KLUCB(UCB):
     """Recommend items by the KL-UCB bound of their share of positive interactions.
 
     With p positive ones among the n interactions of an item and L in the whole log::
@@ -134,26 +127,10 @@ class KLUCB(NonPersonalizedRecommender):
     2         4         2   0.500000
     """
 
-    can_predict_cold_items = True
-
     def __init__(
         self, exploration_coef: float = 0.0, sample: bool = False, seed: int | None = None
     ) -> None:
-        self.exploration_coef = exploration_coef
-        self.sample = sample
-        self.seed = seed
-        self._check_params()
-
-    def _check_params(self) -> None:
-        check_number("exploration_coef", self.exploration_coef, 0.0)
-        super()._check_params()
-
-    def _log_needs(self) -> Needs:
-        return Needs(binary=True)
-
-    @property
-    def _counter(self) -> Counter:
-        return count_outcomes
+        super().__init__(exploration_coef, sample, seed)
 
     def _rate(self, sums: Vector, user_count: int, items: Array) -> Vector:
         positive, count = sums

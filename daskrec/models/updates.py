@@ -20,6 +20,8 @@ class Updatable(BaseRecommender):
     # What of the interactions the counts read; what they do not is not kept.
     _keeps_relevance: ClassVar[bool] = False
     _keeps_repeats: ClassVar[bool] = False
+    # Whether results that are not computed yet may read what is kept.
+    _serves_history: ClassVar[bool] = False
     # Parameters that matter after the fit alone: they may change before an update.
     _late_params: ClassVar[frozenset[str]] = frozenset()
     _learned_with: dict[str, Any] | None = None
@@ -76,7 +78,10 @@ class Updatable(BaseRecommender):
         return history.extend(log, self._history, self._fitted.item_ids.get())
 
     def _learn(self, data: Interactions, catalogue: Catalogue) -> None:
+        before = self._history
         super()._learn(data, catalogue)
+        if before is not None and not self._serves_history:
+            before.release()
         self._learned_with = self.get_params()
 
     def _keep(self, data: Interactions) -> History | None:

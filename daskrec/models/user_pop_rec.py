@@ -44,6 +44,7 @@ class UserPopRec(Updatable, Recommender):
     """
 
     _keeps_relevance: ClassVar[bool] = True
+    _serves_history: ClassVar[bool] = True
 
     def __init__(self) -> None:
         pass

@@ -3,17 +3,12 @@
 import numpy as np
 from scipy.special import ndtri
 
-from daskrec.data.log import Needs
 from daskrec.engine.arrays import Array, Vector
-from daskrec.models.non_personalized import (
-    Counter,
-    NonPersonalizedRecommender,
-    count_outcomes,
-)
+from daskrec.models.outcomes import OutcomeRecommender
 from daskrec.models.params import check_number
 
 
-class Wilson(NonPersonalizedRecommender):
+class Wilson(OutcomeRecommender):
     """Recommend items by the lower bound of a confidence interval.
 
     With p positive ones among the n interactions of an item, and z the 1 - alpha / 2 quantile
@@ -79,13 +74,6 @@ class Wilson(NonPersonalizedRecommender):
         if not 0 < self.alpha < 1:
             raise ValueError(f"alpha must be in (0, 1), not {self.alpha!r}")
         super()._check_params()
-
-    def _log_needs(self) -> Needs:
-        return Needs(binary=True)
-
-    @property
-    def _counter(self) -> Counter:
-        return count_outcomes
 
     def _rate(self, sums: Vector, user_count: int, items: Array) -> Vector:
         return lower_bound(sums[0], sums[1], self.alpha)

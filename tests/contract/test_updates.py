@@ -1,6 +1,7 @@
 """``update``: the same state as a fit on the old and the new log together."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -13,6 +14,7 @@ from support.logs import L5, as_kind, assert_same, random_log, to_pandas, with_e
 
 from daskrec.data.features import FeatureBlock
 from daskrec.engine.csr import Csr
+from daskrec.engine.shared import session_folder
 from daskrec.errors import LogError, NotFittedError
 from daskrec.models.state import collect
 
@@ -122,6 +124,26 @@ def test_an_update_on_a_cluster(counted: Case, client, monkeypatch) -> None:
     assert len(model._catalogue.user_ids.shards) > 1
     assert_same_state(model, expected)
     assert_same(model.predict(BOTH, 5), expected.predict(BOTH, 5), 1e-6)
+
+
+def test_updates_on_a_cluster_leave_no_old_interactions_behind(counted: Case, client) -> None:
+    model = counted.make().fit(with_empty_partitions(OLD, 3))
+    folder, sizes = Path(session_folder()), []
+    for _ in range(3):
+        update(model, [with_empty_partitions(NEW, 3)])
+        sizes.append(sum(1 for _ in folder.iterdir()))
+    kept = len(model._history.blocks) if model._history is not None else 0
+    growth = kept if model._serves_history else 0
+    # State that is written anew each time stays until the process ends: a few arrays.
+    assert sizes[2] - sizes[1] <= growth + 8
+
+
+def test_a_result_that_is_not_computed_yet_outlives_an_update(counted: Case) -> None:
+    model = counted.make().fit(OLD)
+    lazy = model.predict(as_kind(OLD, "dask"), 3)
+    expected = model.predict(OLD, 3)
+    update(model, [NEW])
+    assert_same(lazy, expected)
 
 
 def test_a_loaded_model_can_be_updated(counted: Case, tmp_path) -> None:

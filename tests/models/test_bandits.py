@@ -79,6 +79,13 @@ def test_thompson_draws_by_the_seed() -> None:
 
 
 @pytest.mark.parametrize("model", [UCB, KLUCB])
+def test_refit_is_update(model) -> None:
+    log = random_log().assign(relevance=1)
+    both = model().fit(log.iloc[:300]).refit(log.iloc[300:])
+    assert_same(both.item_popularity, model().fit(log).item_popularity)
+
+
+@pytest.mark.parametrize("model", [UCB, KLUCB])
 def test_exploration_is_not_negative(model) -> None:
     with pytest.raises(ValueError, match="exploration_coef"):
         model(exploration_coef=-1)
