@@ -10,8 +10,6 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.keys import hash_ids
 from daskrec.engine.random import hash64, stream
 
-_STREAM = stream(0, "cap")
-
 
 def cap_rows(matrix: Csr, ids: Array, limit: int | None) -> Csr:
     """Return the matrix with at most ``limit`` entries in a row.
@@ -35,10 +33,10 @@ def cap_rows(matrix: Csr, ids: Array, limit: int | None) -> Csr:
     if limit is None or not len(long):
         return matrix
     keys = hash_ids(ids.take(long))
-    kept = np.ones(matrix.nnz, dtype=bool)
+    kept, seed = np.ones(matrix.nnz, dtype=bool), stream(0, "cap")
     for row, key in zip(long, keys, strict=True):
         part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        kept[part] = _least(hash64(_STREAM, key, matrix.indices[part]), limit)
+        kept[part] = _least(hash64(seed, key, matrix.indices[part]), limit)
     indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, limit))]).astype(np.int64)
     data = matrix.data[kept] if len(matrix.data) else matrix.data
     return Csr(indptr, matrix.indices[kept], data, matrix.width)

@@ -1,8 +1,10 @@
 """One BLAS thread a task, as long as tasks run side by side in threads."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from threadpoolctl import OpenBLASController, ThreadpoolController
@@ -24,7 +26,7 @@ def single_threaded_blas() -> Iterator[None]:
         _depth += 1
         if _depth == 1:
             _take_control()
-            _limiter = ThreadpoolController().limit(limits=1)
+            _limiter = _controller(len(sys.modules)).limit(limits=1)
     try:
         yield
     finally:
@@ -35,6 +37,15 @@ def single_threaded_blas() -> Iterator[None]:
                 _limiter.restore_original_limits()
                 _take_control()
                 _limiter = None
+
+
+@lru_cache(maxsize=1)
+def _controller(modules: int) -> Any:
+    """Return the libraries of the process; they are looked for anew after an import.
+
+    The search takes milliseconds, which is what a small stage takes.
+    """
+    return ThreadpoolController()
 
 
 def _take_control() -> None:

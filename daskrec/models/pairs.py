@@ -9,6 +9,7 @@ from daskrec.engine.gram_bits import Block
 from daskrec.errors import warn_caller
 
 _RANGES_PER_THREAD = 4
+_WORTH_A_RANGE = 250_000  # products that take as long as a task costs
 
 
 class PairedBlock:
@@ -86,7 +87,7 @@ def warn_of_long_rows(counted: Counted, who: str, name: str, limit: int | None) 
 
 def even_ranges(work: Vector) -> Vector:
     """Cut items into ranges that need about equal numbers of products."""
-    count = _RANGES_PER_THREAD * runtime.parallelism()
     load = np.concatenate([[0.0], np.cumsum(work + 1.0)])
+    count = min(_RANGES_PER_THREAD * runtime.parallelism(), 1 + int(load[-1] // _WORTH_A_RANGE))
     inner = np.searchsorted(load, np.linspace(0, load[-1], count + 1)[1:-1])
     return np.unique(np.concatenate([[0], inner, [len(work)]])).astype(np.int64)

@@ -3,7 +3,6 @@
 import secrets
 
 import numpy as np
-from scipy.special import betaincinv
 
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.keys import hash_ids
@@ -62,6 +61,8 @@ class ThompsonSampling(OutcomeRecommender):
         self._check_params()
 
     def _rate(self, sums: Vector, user_count: int, items: Array) -> Vector:
+        from scipy.special import betaincinv
+
         positive, count = sums
         return np.asarray(betaincinv(1 + positive, 1 + count - positive, self._levels(items)))
 

@@ -1,7 +1,6 @@
 """Wilson: items by the lower bound of their share of positive interactions."""
 
 import numpy as np
-from scipy.special import ndtri
 
 from daskrec.engine.arrays import Array, Vector
 from daskrec.models.outcomes import OutcomeRecommender
@@ -89,6 +88,8 @@ def lower_bound(positive: Vector, count: Vector, alpha: float) -> Vector:
     alpha
         Significance level.
     """
+    from scipy.special import ndtri
+
     z = -ndtri(alpha / 2)  # 1 - alpha / 2 would lose digits of a small alpha
     spread = z * np.sqrt((count - positive) * positive / count + z**2 / 4)
     return np.asarray((positive + z**2 / 2 - spread) / (count + z**2))
