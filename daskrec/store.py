@@ -108,6 +108,7 @@ def load(path: Any) -> Any:
     }
     model = _model_class(manifest["class"], path)(**manifest["params"])
     restore(model, _layout(manifest["layout"]), arrays)
+    model._learned_with = manifest["params"] | manifest.get("learned_with", {})
     return model
 
 
@@ -143,7 +144,8 @@ def _describe(model: Any) -> dict[str, Any]:
         "version": VERSION,
         "daskrec": daskrec.__version__,
         "class": type(model).__name__,
-        "params": {name: _plain(value) for name, value in model.get_params().items()},
+        "params": _plain_params(model.get_params()),
+        "learned_with": _plain_params(model._learned_with or {}),
         "layout": {
             "kind": layout.kind,
             "part": layout.part,
@@ -153,8 +155,11 @@ def _describe(model: Any) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in params.items()
+    }
 
 
 def _dtype_name(dtype: Any) -> str | None:

@@ -59,7 +59,7 @@ def test_no_model_imports_another() -> None:
         "asked",
         "non_personalized",
         "outcomes",
-        "pairs",
+        "item_pairs",
         "rule_metrics",
         "updates",
         "base",

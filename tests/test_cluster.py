@@ -153,7 +153,7 @@ def test_a_worker_killed_in_mid_fit_changes_nothing(
     case: Case, late: bool, mortal: LocalCluster, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 100)
-    monkeypatch.setattr("daskrec.models.pairs._WORTH_A_RANGE", 100)
+    monkeypatch.setattr("daskrec.models.item_pairs._WORTH_A_RANGE", 100)
     log = dd.from_pandas(random_log(rows=1_500), npartitions=6)
     with dask.config.set(scheduler="threads"):
         expected = case.make().fit(log).predict(log, 5)

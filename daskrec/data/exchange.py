@@ -43,10 +43,8 @@ def by_user(parts: Sequence[Any], item_ids: Shared[Ids], bounds: Array) -> list[
     """
     count = len(bounds) + 1
     split = [runtime.task(split_rows, part, item_ids, bounds) for part in parts]
-    if count == 1:
-        return [[runtime.task(_pick, pieces, 0) for pieces in split]]
-    if len(parts) * count <= MOST_PIECES:
-        return [[runtime.task(_pick, pieces, b) for pieces in split] for b in range(count)]
+    if count == 1 or len(parts) * count <= MOST_PIECES:
+        return runtime.pieces(split, count)
     return _by_shuffle(split, bounds)
 
 
@@ -73,10 +71,6 @@ def split_rows(rows: Rows, item_ids: Shared[Ids], bounds: Array) -> list[Rows]:
             Rows(rows.users.take(mine), codes[mine].astype(np.int32), relevance, Faults())
         )
     return pieces
-
-
-def _pick(pieces: Sequence[Rows], number: int) -> Rows:
-    return pieces[number]
 
 
 def _by_shuffle(split: Sequence[Any], bounds: Array) -> list[Any]:

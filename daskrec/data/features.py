@@ -290,10 +290,7 @@ def _by_range(parts: Sequence[Any]) -> list[Shared[FeatureBlock]]:
     step = -(-len(held) * wanted // exchange.MOST_PIECES)
     split = [runtime.task(_split, held[at : at + step], bounds) for at in range(0, len(held), step)]
     folder = runtime.storage()
-    tasks = [
-        runtime.task(_join, [runtime.task(_pick, pieces, n) for pieces in split], folder)
-        for n in range(len(bounds) + 1)
-    ]
+    tasks = [runtime.task(_join, mine, folder) for mine in runtime.pieces(split, len(bounds) + 1)]
     joined = runtime.compute(tasks, "reading features")
     _refuse_repeats(sum(repeated for _, repeated, _ in joined))
     return [block for block, _, size in joined if size] or [joined[0][0]]
@@ -315,10 +312,6 @@ def _split(parts: Sequence[_Rows], bounds: Array) -> list[_Rows]:
         _Rows(rows.users.take(order[a:b]), rows.values[order[a:b]], Faults())
         for a, b in itertools.pairwise(cuts)
     ]
-
-
-def _pick(pieces: Sequence[_Rows], number: int) -> _Rows:
-    return pieces[number]
 
 
 def _join(pieces: Sequence[_Rows], folder: str | None) -> tuple[Shared[FeatureBlock], int, int]:

@@ -126,18 +126,10 @@ def gather_ids(parts: Sequence[Any], bounds: Array) -> list[Any]:
     list
         For each range a list of ``Ids`` or of tasks that give them, one a part.
     """
-    split: list[Any] = [
-        split_ids(part, bounds) if isinstance(part, Ids) else runtime.task(split_ids, part, bounds)
-        for part in parts
-    ]
-    return [
-        [ids_[n] if isinstance(ids_, list) else runtime.task(_pick, ids_, n) for ids_ in split]
-        for n in range(len(bounds) + 1)
-    ]
-
-
-def _pick(pieces: Sequence[Ids], number: int) -> Ids:
-    return pieces[number]
+    here = [split_ids(part, bounds) for part in parts if isinstance(part, Ids)]
+    tasks = [runtime.task(split_ids, part, bounds) for part in parts if not isinstance(part, Ids)]
+    there = runtime.pieces(tasks, len(bounds) + 1)
+    return [[split[n] for split in here] + there[n] for n in range(len(bounds) + 1)]
 
 
 def all_ids(parts: Sequence[Any]) -> Ids | None:

@@ -66,10 +66,9 @@ def item_side(data: Interactions, count: int | None = None) -> Side:
     if runtime.in_process():
         whole = _fill(data, indptr)
         return Side([Shared(whole.rows(int(a), int(b))) for a, b in ranges], cuts)
-    pieces = data.tasks(_split_by_items, cuts)
+    split = data.tasks(_split_by_items, cuts)
     joined = [
-        runtime.task(_join, [runtime.task(_pick, p, n) for p in pieces], data.offsets)
-        for n in range(len(ranges))
+        runtime.task(_join, mine, data.offsets) for mine in runtime.pieces(split, len(ranges))
     ]
     return Side(runtime.persist(joined, "turning the log over"), cuts)
 
@@ -93,10 +92,6 @@ def _fill(data: Interactions, indptr: Vector) -> Csr:
 def _split_by_items(block: UserBlock, cuts: Vector) -> list[Csr]:
     by_item = block.matrix.transposed()
     return [by_item.rows(int(a), int(b)) for a, b in itertools.pairwise(cuts)]
-
-
-def _pick(pieces: Sequence[Csr], number: int) -> Csr:
-    return pieces[number]
 
 
 def _join(pieces: Sequence[Csr], offsets: Vector) -> Csr:

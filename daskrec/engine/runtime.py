@@ -189,6 +189,18 @@ def shuffle_method() -> str:
     return "tasks" if client() is None else "p2p"
 
 
+def pieces(split: Sequence[Delayed], count: int) -> list[list[Delayed]]:
+    """Turn tasks that each give ``count`` pieces over: for each number, the pieces of it.
+
+    A piece travels as a task of its own, so that who needs it takes no more than it.
+    """
+    return [[task(_pick, one, number) for one in split] for number in range(count)]
+
+
+def _pick(given: Sequence[Any], number: int) -> Any:
+    return given[number]
+
+
 def reduce(tasks: Sequence[Delayed], merge: Callable[[Any, Any], Any], label: str) -> Any:
     """Run tasks and merge their results pairwise in a fixed order, as ``tree_reduce`` does.
 

@@ -1,27 +1,31 @@
 """AssociationRulesItemRec: rules between two items that the same sessions hold."""
 
-import itertools
 from typing import Any, ClassVar
 
 import numpy as np
 
 from daskrec.data import encode, output, ranges
 from daskrec.data.blocks import Features, Interactions, UserBlock
-from daskrec.data.history import History
 from daskrec.data.ids import ShardedIds
 from daskrec.data.log import Layout, Log, Needs
 from daskrec.data.output import Form
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.engine.cap import cap_rows
-from daskrec.engine.csr import Csr, column_work, stack
-from daskrec.engine.gram_bits import Head, plan_head
+from daskrec.engine.csr import Csr, column_work
+from daskrec.engine.gram_bits import Head
 from daskrec.engine.rules import rule_range
 from daskrec.engine.score import NeighbourScorer, Scorer
 from daskrec.engine.shared import Shared
 from daskrec.models.asked import Catalogue
+from daskrec.models.item_pairs import (
+    Counted,
+    PairedBlock,
+    by_ranges,
+    plan_popular,
+    warn_of_long_rows,
+)
 from daskrec.models.neighbour import NeighbourRec
-from daskrec.models.pairs import Counted, PairedBlock, even_ranges, warn_of_long_rows
 from daskrec.models.params import check_choice, check_whole
 from daskrec.models.rule_metrics import METRICS, RuleTable, nearest_rules, rule_columns
 from daskrec.models.updates import Updatable
@@ -143,10 +147,9 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
         users = ranges.merge_ids(self._fitted.user_ids, encode.distinct_users(log))
         self._learn(data, Catalogue(users, Shared(data.item_ids), users.bounds, layout))
 
-    def _keep(self, data: Interactions) -> History | None:
-        if not config.get("keep-history"):
-            return None
-        return History.of(data, relevance=self.use_relevance, repeats=False)
+    @property
+    def _keeps_relevance(self) -> bool:
+        return self.use_relevance
 
     def _fit(self, data: Interactions) -> None:
         limit, graded, folder = self.max_session_items, self.use_relevance, runtime.storage()
@@ -157,33 +160,25 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
         warn_of_long_rows(counted, who, "max_session_items", limit)
         allowed = (sessions_of >= self.min_item_count) & (weights > 0)
         blocks = data.map(_pair_up, limit, graded, allowed, folder, label="turning items over")
-        head = None
-        if not graded and folder is None:
-            head = plan_head([handle.get().pair for handle in blocks], data.item_count)
-        found = runtime.compute(
-            [
-                runtime.task(
-                    _mine,
-                    blocks,
-                    head,
-                    weights,
-                    allowed,
-                    (self.num_neighbours, self.min_pair_count),
-                    (int(start), int(stop)),
-                    folder,
-                )
-                for start, stop in itertools.pairwise(even_ranges(work * allowed))
-            ],
-            "rules",
+        head = None if graded else plan_popular(blocks, data.item_count)
+        rows = by_ranges(
+            _mine,
+            work * allowed,
+            blocks,
+            head,
+            weights,
+            allowed,
+            (self.num_neighbours, self.min_pair_count),
+            folder,
+            label="rules",
         )
-        rows = stack([part.get() for part in found])
         self._set_rules(
             Csr(rows.indptr, rows.indices, np.empty(0, dtype=np.float32), rows.width),
             rows.data.astype(np.float64, copy=False),
             weights,
             data.user_count,
         )
-        for handle in [*blocks, *found]:
+        for handle in blocks:
             handle.release()
 
     def _set_rules(self, pairs: Csr, support: Vector, weights: Vector, sessions: int) -> None:
@@ -313,12 +308,12 @@ def _pair_up(
 
 
 def _mine(
+    items: tuple[int, int],
     blocks: list[Shared[PairedBlock]],
     head: Head | None,
     weights: Vector,
     allowed: Vector,
     limits: tuple[int | None, int],
-    items: tuple[int, int],
     folder: str | None,
 ) -> Shared[Csr]:
     """Return the rules of a range of items, best first, with their support."""

@@ -54,6 +54,7 @@ class BaseRecommender(Params, ABC):
 
     _catalogue: Catalogue | None = None
     _history: History | None = None
+    _learned_with: dict[str, Any] | None = None  # the parameters of the fit
 
     # ------------------------------------------------------------ what a model writes
 
@@ -198,7 +199,7 @@ class BaseRecommender(Params, ABC):
         return data, data.user_ids, data.bounds
 
     def _learn(self, data: Interactions, catalogue: Catalogue) -> None:
-        """Learn from training data, and drop them."""
+        """Learn from training data, and drop them. A model that fails to stays as it was."""
         self.logger.info(
             "fitting %s on %d users, %d items, %d interactions",
             self,
@@ -206,10 +207,18 @@ class BaseRecommender(Params, ABC):
             data.item_count,
             data.entry_count,
         )
-        self._fit(data)
-        self._history = self._keep(data)
-        data.release()
-        self._catalogue = catalogue
+        before = dict(self.__dict__)
+        try:
+            self._fit(data)
+            self._history = self._keep(data)
+            self._catalogue = catalogue
+            self._learned_with = self.get_params()
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        finally:
+            data.release()
 
     def _keep(self, data: Interactions) -> History | None:
         """Return the interactions that the model needs after the fit; most need none."""

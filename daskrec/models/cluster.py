@@ -12,10 +12,10 @@ from daskrec.data.features import FeatureBlock, FeatureTable, read_features
 from daskrec.data.history import History
 from daskrec.data.ids import ShardedIds
 from daskrec.data.log import Log
-from daskrec.engine import clusters, config, runtime
+from daskrec.engine import config, kmeans, runtime
 from daskrec.engine.arrays import Array, Vector
-from daskrec.engine.clusters import Frame, Moments, Sample
 from daskrec.engine.keys import hash_ids
+from daskrec.engine.kmeans import Frame, Moments, Sample
 from daskrec.engine.score import Scorer
 from daskrec.engine.score_groups import GroupScorer
 from daskrec.engine.shared import RowShards, Shared
@@ -121,12 +121,12 @@ class ClusterRec(Updatable, UserRecommender):
         read = self._read_log(log)
         if self._features is None or self._history is None:
             self._extended(read)  # says why there is nothing to extend
-        table = before = self._features
-        assert table is not None
+        before = self._features
         assert before is not None
         assert self._history is not None
+        table = before
         if user_features is not None:
-            table = table.merged(read_features(user_features, self.feature_names_))
+            table = before.merged(read_features(user_features, self.feature_names_))
         data = history.extend(read, self._history, fitted.item_ids.get(), table.user_parts())
         data.features = Features(table)
         layout = joint_layout(fitted.layout, read.layout)
@@ -176,12 +176,12 @@ class ClusterRec(Updatable, UserRecommender):
         if not moments.count:
             raise LogError("user_features has no rows")
         self._frame = Frame.of(moments, self.scale)
-        size = clusters.SAMPLE
-        most = clusters.key_limit(size, moments.count)
+        size = kmeans.SAMPLE
+        most = kmeans.key_limit(size, moments.count)
         drawn = table.map(_draw, self._frame, seed, most, label="sampling users")
         sample = Sample.join(drawn, size)
         limits = (self.max_iter, self.tol)
-        centres = clusters.first_centres(sample.values, self.num_clusters, seed, *limits)
+        centres = kmeans.first_centres(sample.values, self.num_clusters, seed, *limits)
         if moments.count > size:
             spread = (moments.variance / self._frame.scale**2).mean()
             centres = self._refine(table, centres, float(spread))
@@ -191,7 +191,7 @@ class ClusterRec(Updatable, UserRecommender):
         """Move centres by all users until they stand still."""
         for _ in range(self.max_iter):
             parts = table.map(_contribute, self._frame, centres, label="clustering users")
-            moved = clusters.moved_centres(centres, runtime.tree_reduce(parts, clusters.add))
+            moved = kmeans.moved_centres(centres, runtime.tree_reduce(parts, kmeans.add))
             step = float(((moved - centres) ** 2).sum())
             centres = moved
             if step <= self.tol * spread:
@@ -255,14 +255,14 @@ def _draw(block: FeatureBlock, frame: Frame, seed: int, most: int) -> Sample:
 
 
 def _contribute(block: FeatureBlock, frame: Frame, centres: Vector) -> tuple[Vector, Vector]:
-    _, sums, counts = clusters.contribution(block.values, frame, centres)
+    _, sums, counts = kmeans.contribution(block.values, frame, centres)
     return sums, counts
 
 
 def _assign(
     block: FeatureBlock, frame: Frame, centres: Shared[Vector], folder: str | None
 ) -> tuple[Shared[Vector], int]:
-    labels, _, _ = clusters.contribution(block.values, frame, centres.get())
+    labels, _, _ = kmeans.contribution(block.values, frame, centres.get())
     return Shared.stored(labels, folder), len(labels)
 
 

@@ -1,21 +1,25 @@
 """KNN: items that the same users had."""
 
-import itertools
 from typing import ClassVar
 
 import numpy as np
 
 from daskrec.data.blocks import Interactions, UserBlock
-from daskrec.data.history import History
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
 from daskrec.engine.cap import cap_rows
-from daskrec.engine.csr import Csr, column_work, stack
+from daskrec.engine.csr import Csr, column_work
 from daskrec.engine.gram import similarity_range
-from daskrec.engine.gram_bits import Head, plan_head
+from daskrec.engine.gram_bits import Head
 from daskrec.engine.shared import Shared
+from daskrec.models.item_pairs import (
+    Counted,
+    PairedBlock,
+    by_ranges,
+    plan_popular,
+    warn_of_long_rows,
+)
 from daskrec.models.neighbour import NeighbourRec
-from daskrec.models.pairs import Counted, PairedBlock, even_ranges, warn_of_long_rows
 from daskrec.models.params import check_choice, check_number, check_whole
 from daskrec.models.updates import Updatable
 
@@ -96,10 +100,9 @@ class KNN(Updatable, NeighbourRec):
         check_choice("weighting", self.weighting, (None, "tf_idf", "bm25"))
         check_choice("neighbours_of", self.neighbours_of, ("history", "candidate"))
 
-    def _keep(self, data: Interactions) -> History | None:
-        if not config.get("keep-history"):
-            return None
-        return History.of(data, relevance=self.use_relevance, repeats=False)
+    @property
+    def _keeps_relevance(self) -> bool:
+        return self.use_relevance
 
     def _neighbour_lists(self) -> Shared[Csr]:
         if self.neighbours_of == "history":
@@ -117,32 +120,21 @@ class KNN(Updatable, NeighbourRec):
         blocks = data.map(_weigh, weights, limit, folder, label="weighting")
         squares = [runtime.task(_squares, block) for block in blocks]
         norms = np.sqrt(runtime.reduce(squares, np.add, "weighting"))
-        head = None
-        if weights.plain and folder is None:
-            head = plan_head([handle.get().pair for handle in blocks], data.item_count)
-        cuts = even_ranges(work)
-        found = runtime.compute(
-            [
-                runtime.task(
-                    _similar,
-                    blocks,
-                    head,
-                    norms,
-                    self.shrink,
-                    self.num_neighbours,
-                    start,
-                    stop,
-                    folder,
-                )
-                for start, stop in itertools.pairwise(cuts)
-            ],
-            "similarities",
+        head = plan_popular(blocks, data.item_count) if weights.plain else None
+        lists = by_ranges(
+            _similar,
+            work,
+            blocks,
+            head,
+            norms,
+            (self.shrink, self.num_neighbours),
+            folder,
+            label="similarities",
         )
-        lists = stack([part.get() for part in found])
         # Similarity is symmetric: an item's own list, turned over, says whom it serves.
         by_candidate = self.neighbours_of == "candidate"
         self.similarity_ = Shared(lists.transposed() if by_candidate else lists)
-        for handle in [*blocks, *found]:
+        for handle in blocks:
             handle.release()
 
 
@@ -208,23 +200,20 @@ def _squares(block: Shared[PairedBlock]) -> Vector:
 
 
 def _similar(
+    items: tuple[int, int],
     blocks: list[Shared[PairedBlock]],
     head: Head | None,
     norms: Vector,
-    shrink: float,
-    neighbours: int,
-    start: int,
-    stop: int,
+    limits: tuple[float, int],
     folder: str | None,
 ) -> Shared[Csr]:
-    """Return the neighbours of a range of items; blocks are read in the order of users."""
+    """Return the neighbours of a range of items, by shrinkage and number of them."""
     indptr, indices, values = similarity_range(
         [handle.get().pair for handle in blocks],
         norms,
-        float(shrink),
-        min(neighbours, len(norms)),
-        int(start),
-        int(stop),
+        float(limits[0]),
+        min(limits[1], len(norms)),
+        *items,
         head=head,
         tile_bytes=config.get_bytes("tile-bytes"),
     )

@@ -80,7 +80,8 @@ def freeze(model: Any) -> dict[str, Any]:
         name: (kind, [value if TYPES[kind] is None else value.to_arrays() for value in shards])
         for name, (kind, shards) in collect(model).items()
     }
-    return {"params": model.get_params(), "layout": model._fitted.layout, "held": held}
+    layout, learned = model._fitted.layout, model._learned_with
+    return {"params": model.get_params(), "layout": layout, "learned": learned, "held": held}
 
 
 def thaw(model: Any, frozen: dict[str, Any]) -> None:
@@ -94,3 +95,4 @@ def thaw(model: Any, frozen: dict[str, Any]) -> None:
             for name, (kind, parts) in frozen["held"].items()
         }
         restore(model, frozen["layout"], held)
+        model._learned_with = frozen["learned"]

@@ -32,7 +32,8 @@ class ThompsonSampling(OutcomeRecommender):
 
     Notes
     -----
-    One draw an item serves everybody until the next ``fit`` or ``update``, which draw again.
+    One draw an item serves everybody until the next ``fit`` or ``update``. Of each item a
+    quantile is drawn: with a seed it is the same one again, of what is then believed.
     Fit: one pass over the interactions, and an inverse of the incomplete beta function (about
     a microsecond) and 24 bytes an item. Predict: O(k + history) a user.
 

@@ -17,14 +17,10 @@ Model = TypeVar("Model", bound="Updatable")
 class Updatable(BaseRecommender):
     """A model whose state follows from counts, which more interactions can be added to."""
 
-    # What of the interactions the counts read; what they do not is not kept.
-    _keeps_relevance: ClassVar[bool] = False
-    _keeps_repeats: ClassVar[bool] = False
     # Whether results that are not computed yet may read what is kept.
     _serves_history: ClassVar[bool] = False
     # Parameters that matter after the fit alone: they may change before an update.
     _late_params: ClassVar[frozenset[str]] = frozenset()
-    _learned_with: dict[str, Any] | None = None
 
     def update(self: Model, log: Any) -> Model:
         """Learn from more interactions, as a fit on the old and the new ones would.
@@ -82,17 +78,20 @@ class Updatable(BaseRecommender):
         super()._learn(data, catalogue)
         if before is not None and not self._serves_history:
             before.release()
-        self._learned_with = self.get_params()
+
+    @property
+    def _keeps_relevance(self) -> bool:
+        """Whether the counts read relevance; what they do not read is not kept."""
+        return False
 
     def _keep(self, data: Interactions) -> History | None:
         if not config.get("keep-history"):
             return None
-        return History.of(data, relevance=self._keeps_relevance, repeats=self._keeps_repeats)
+        return History.of(data, relevance=self._keeps_relevance, repeats=False)
 
     def _refuse_other_params(self) -> None:
         before = self._learned_with
-        if before is None:  # loaded: what is saved are the parameters of the fit
-            return
+        assert before is not None  # it is fitted
         changed = sorted(
             name
             for name, value in self.get_params().items()

@@ -43,7 +43,6 @@ class UserPopRec(Updatable, Recommender):
     1         3         3   1.000000
     """
 
-    _keeps_relevance: ClassVar[bool] = True
     _serves_history: ClassVar[bool] = True
 
     def __init__(self) -> None:

@@ -173,7 +173,7 @@ def test_users_may_stay_in_shards(
         request.getfixturevalue("client")
     limits = {"daskrec.user-id-limit": 10, "daskrec.share-limit": 1}
     monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 50)
-    monkeypatch.setattr("daskrec.models.pairs._WORTH_A_RANGE", 50)
+    monkeypatch.setattr("daskrec.models.item_pairs._WORTH_A_RANGE", 50)
     log = with_empty_partitions(LOG, 7)
     with dask.config.set(limits):
         model = case.make().fit(log)

@@ -3,6 +3,7 @@
 import inspect
 import pickle
 import warnings
+from typing import Any
 
 import dask
 import numpy as np
@@ -30,6 +31,21 @@ def test_fit_returns_the_model_and_a_second_fit_equals_a_fresh_one(case: Case) -
     model = case.make()
     assert model.fit(random_log(seed=3)) is model
     assert_same(model.fit(LOG).predict(LOG, 5), case.make().fit(LOG).predict(LOG, 5))
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was(case: Case, monkeypatch) -> None:
+    model = case.make().fit(LOG)
+    expected = model.predict(LOG, 5)
+
+    def fail(data: Any) -> None:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model), "_keep", lambda self, data: fail(data))
+        with pytest.raises(MemoryError, match="no room"):
+            model.fit(L5)
+    assert model.users_count == LOG.user_idx.nunique()
+    assert_same(model.predict(LOG, 5), expected)
 
 
 def test_an_unfitted_model_says_so(case: Case, tmp_path) -> None:

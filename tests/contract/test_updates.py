@@ -183,12 +183,19 @@ def test_what_cannot_be_updated_says_why(counted: Case) -> None:
     assert_same(model.predict(L5, 3), counted.make().fit(L5).predict(L5, 3))
 
 
-def test_an_update_with_other_parameters_is_refused(counted: Case) -> None:
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_update_with_other_parameters_is_refused(
+    counted: Case, saved: bool, tmp_path: Path
+) -> None:
     changed = {"use_relevance": True, "alpha": 0.2, "exploration_coef": 3.0, "shrink": 9.0}
     model = counted.make().fit(OLD)
     name = next((n for n in changed if n in model.get_params()), None)
     if name is None:
         return
     value = not model.get_params()[name] if name == "use_relevance" else changed[name]
+    model.set_params(**{name: value})
+    if saved:
+        model.save(tmp_path / "model")
+        model = counted.load(tmp_path / "model")
     with pytest.raises(ValueError, match=f"{name}.*changed since the fit"):
-        model.set_params(**{name: value}).update(NEW)
+        model.update(NEW)

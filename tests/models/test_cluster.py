@@ -12,7 +12,7 @@ from support.logs import L5, as_kind, assert_same, random_log, with_empty_partit
 
 import daskrec
 from daskrec.data.ids import ShardedIds
-from daskrec.engine import clusters, shared
+from daskrec.engine import kmeans, shared
 from daskrec.errors import LogError
 from daskrec.models import ClusterRec
 
@@ -102,7 +102,7 @@ def test_rounds_over_all_users_are_as_good_as_scikit_learn(scale: bool, monkeypa
     from sklearn.cluster import KMeans
     from sklearn.preprocessing import StandardScaler
 
-    monkeypatch.setattr(clusters, "SAMPLE", 1_500)
+    monkeypatch.setattr(kmeans, "SAMPLE", 1_500)
     monkeypatch.setattr("daskrec.data.ranges._ROWS_WORTH_A_TASK", 500)
     rng = np.random.default_rng(0)
     values = rng.normal(rng.normal(0, 3, (12, 6))[rng.integers(0, 12, 5_000)], 1.5) + 1e4
@@ -112,7 +112,7 @@ def test_rounds_over_all_users_are_as_good_as_scikit_learn(scale: bool, monkeypa
     moved = StandardScaler(with_std=scale).fit_transform(values)
     theirs = KMeans(12, n_init=10, random_state=0).fit(moved).inertia_
     centres = fitted.centres_.get()
-    labels, _, _ = clusters.contribution(values, fitted._frame, centres)
+    labels, _, _ = kmeans.contribution(values, fitted._frame, centres)
     ours = ((moved - centres[labels]) ** 2).sum()
     assert ours <= 1.01 * theirs
 

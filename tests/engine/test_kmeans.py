@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from daskrec.engine import clusters
-from daskrec.engine.clusters import Frame, Moments, Sample
+from daskrec.engine import kmeans
+from daskrec.engine.kmeans import Frame, Moments, Sample
 from daskrec.engine.runtime import tree_reduce
 
 RNG = np.random.default_rng(0)
@@ -51,7 +51,7 @@ def test_a_frame_centres_and_scales_whatever_the_unit() -> None:
 @pytest.mark.parametrize("count", [1, 7, 100])
 def test_a_sample_depends_on_the_owners_alone(count: int) -> None:
     words = np.arange(1_000, dtype=np.uint64)
-    limit = clusters.key_limit(50, 1_000)
+    limit = kmeans.key_limit(50, 1_000)
     drawn = [
         Sample.of(words[part], VALUES[part], 7, limit)
         for part in np.array_split(RNG.permutation(1_000), count)
@@ -66,10 +66,10 @@ def test_a_sample_depends_on_the_owners_alone(count: int) -> None:
 
 
 def test_a_sample_of_all_leaves_nobody_out() -> None:
-    limit = clusters.key_limit(1_000, 1_000)
+    limit = kmeans.key_limit(1_000, 1_000)
     assert limit == 2**64 - 1
     assert len(Sample.of(np.arange(1_000), VALUES, 1, limit).keys) == 1_000
-    wide = clusters.key_limit(16_384, 10**9) / 2.0**64 * 10**9
+    wide = kmeans.key_limit(16_384, 10**9) / 2.0**64 * 10**9
     assert 16_384 < wide < 17_500
 
 
@@ -79,7 +79,7 @@ def test_each_row_goes_to_its_nearest_centre(rows: int, width: int) -> None:
     rng = np.random.default_rng(rows + width)
     values, centres = rng.normal(5, 2, (rows, width)), rng.normal(0, 1, (9, width))
     frame = Frame(rng.normal(5, 1, width), rng.uniform(0.5, 3, width))
-    labels, sums, counts = clusters.contribution(values, frame, centres)
+    labels, sums, counts = kmeans.contribution(values, frame, centres)
     moved = (values - frame.mean) / frame.scale
     expected = ((moved[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
     assert labels.dtype == np.int32
@@ -91,7 +91,7 @@ def test_each_row_goes_to_its_nearest_centre(rows: int, width: int) -> None:
 
 def test_of_equally_near_centres_the_first_is_taken() -> None:
     values = np.array([[0.0], [2.0], [-2.0]])
-    labels, _, _ = clusters.contribution(values, unmoved(1), np.array([[1.0], [-1.0], [1.0]]))
+    labels, _, _ = kmeans.contribution(values, unmoved(1), np.array([[1.0], [-1.0], [1.0]]))
     assert labels.tolist() == [0, 0, 1]
 
 
@@ -100,12 +100,12 @@ def test_a_view_of_other_strides_serves() -> None:
     frame = Frame.of(Moments.of(VALUES), scaled=True)
     centres = frame.apply(VALUES[:5])
     for view in (wide, VALUES[::1]):
-        assert clusters.contribution(view, frame, centres)[0][:5].tolist() == [0, 1, 2, 3, 4]
+        assert kmeans.contribution(view, frame, centres)[0][:5].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_centre_without_rows_stays() -> None:
     centres = np.array([[0.0], [10.0]])
-    moved = clusters.moved_centres(centres, (np.array([[6.0], [0.0]]), np.array([3, 0])))
+    moved = kmeans.moved_centres(centres, (np.array([[6.0], [0.0]]), np.array([3, 0])))
     assert moved.tolist() == [[2.0], [10.0]]
     assert centres.tolist() == [[0.0], [10.0]]
 
@@ -119,10 +119,8 @@ def test_rounds_end_where_those_of_scikit_learn_do() -> None:
     theirs = KMeans(6, init=start, n_init=1, tol=0, max_iter=500).fit(values)
     centres = start
     for _ in range(500):
-        parts = [
-            clusters.contribution(p, unmoved(4), centres)[1:] for p in np.array_split(values, 9)
-        ]
-        moved = clusters.moved_centres(centres, tree_reduce(parts, clusters.add))
+        parts = [kmeans.contribution(p, unmoved(4), centres)[1:] for p in np.array_split(values, 9)]
+        moved = kmeans.moved_centres(centres, tree_reduce(parts, kmeans.add))
         if np.array_equal(moved, centres):
             break
         centres = moved
@@ -133,13 +131,13 @@ def test_first_centres_are_never_more_than_distinct_rows_and_silent() -> None:
     values = np.repeat([[0.0, 1.0], [5.0, 1.0]], 20, axis=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        centres = clusters.first_centres(values, 10, 0, 100, 1e-4)
-        capped = clusters.first_centres(VALUES, 20, 0, 1, 0.0)  # does not converge
+        centres = kmeans.first_centres(values, 10, 0, 100, 1e-4)
+        capped = kmeans.first_centres(VALUES, 20, 0, 1, 0.0)  # does not converge
     assert sorted(centres.tolist()) == [[0.0, 1.0], [5.0, 1.0]]
     assert capped.shape == (20, 3)
 
 
 def test_a_seed_gives_one_start() -> None:
-    first, again, other = (clusters.first_centres(VALUES, 7, s, 50, 1e-4) for s in (1, 1, 2))
+    first, again, other = (kmeans.first_centres(VALUES, 7, s, 50, 1e-4) for s in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)

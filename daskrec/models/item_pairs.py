@@ -1,11 +1,16 @@
-"""What the models of pairs of items share: blocks by both sides, cuts, and long histories."""
+"""What KNN and rules share: blocks by both sides, ranges of items, and long histories."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Arrays, Vector
-from daskrec.engine.csr import Csr
-from daskrec.engine.gram_bits import Block
+from daskrec.engine.csr import Csr, stack
+from daskrec.engine.gram_bits import Block, Head, plan_head
+from daskrec.engine.shared import Shared
 from daskrec.errors import warn_caller
 
 _RANGES_PER_THREAD = 4
@@ -83,6 +88,34 @@ def warn_of_long_rows(counted: Counted, who: str, name: str, limit: int | None) 
             f"{counted.long_rows} {who} have more than {limit} items: {counted.dropped} of their "
             f"interactions do not count for pairs of items ({name}={limit}; None sets no limit)"
         )
+
+
+def plan_popular(blocks: Sequence[Shared[PairedBlock]], item_count: int) -> Head | None:
+    """Plan bit rows for popular items of blocks of ones; in this process alone.
+
+    They are as large as the blocks, and worth no way to a worker.
+    """
+    if not runtime.in_process():
+        return None
+    return plan_head([block.get().pair for block in blocks], item_count)
+
+
+def by_ranges(function: Callable[..., Shared[Csr]], work: Vector, *args: Any, label: str) -> Csr:
+    """Call ``function((start, stop), *args)`` on ranges of items, and join their rows.
+
+    Parameters
+    ----------
+    function
+        Returns a handle on the rows of a range.
+    work
+        Products that each item needs: ranges have about equal sums of them.
+    """
+    cuts = itertools.pairwise(even_ranges(work).tolist())
+    found = runtime.compute([runtime.task(function, cut, *args) for cut in cuts], label)
+    rows = stack([part.get() for part in found])
+    for part in found:
+        part.release()
+    return rows
 
 
 def even_ranges(work: Vector) -> Vector:
