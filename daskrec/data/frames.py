@@ -16,7 +16,7 @@ import pyarrow as pa
 from dask.delayed import Delayed
 
 from daskrec.data.values import arrow_typed, pandas_array, plain_array
-from daskrec.engine.arrays import Arrays
+from daskrec.engine.arrays import Arrays, Vector
 from daskrec.errors import LogError
 
 Dtypes = dict[str, Any]
@@ -43,6 +43,12 @@ class Kind(Protocol):
     def build(self, columns: Arrays, dtypes: Dtypes) -> Any:
         """Make a frame; a column of ``dtypes`` gets its type there."""
 
+    def filter(self, frame: Any, mask: Vector) -> Any:
+        """Return the rows where a mask is true."""
+
+    def assign(self, frame: Any, columns: Arrays, dtypes: Dtypes, drop: Sequence[str]) -> Any:
+        """Return the frame without some columns and with others added, or replaced."""
+
 
 class PartitionedKind(Protocol):
     """What daskrec asks of a kind of frame whose rows lie in lazy partitions."""
@@ -61,6 +67,9 @@ class PartitionedKind(Protocol):
 
     def part_kind(self, frame: Any) -> str:
         """Return the name of the kind of the partitions."""
+
+    def empty(self, frame: Any, names: Sequence[str]) -> Any:
+        """Return a partition without rows, with the named columns alone."""
 
     def parts(self, frame: Any, names: Sequence[str]) -> list[Delayed]:
         """Return the partitions, with the named columns alone, as tasks."""
@@ -105,6 +114,16 @@ class PandasKind:
                 series = series.astype(wanted)
             data[name] = series
         return pd.DataFrame(data, copy=False)
+
+    def filter(self, frame: Any, mask: Vector) -> Any:
+        """Return the rows where a mask is true, with their index."""
+        return frame[mask]
+
+    def assign(self, frame: Any, columns: Arrays, dtypes: Dtypes, drop: Sequence[str]) -> Any:
+        """Return the frame without some columns and with others, under the same index."""
+        new = self.build(columns, dtypes).set_axis(frame.index)
+        kept = frame.drop(columns=list(drop))
+        return kept.assign(**{name: new[name] for name in new.columns})
 
 
 def _as_category(series: "pd.Series[Any]", wanted: pd.CategoricalDtype) -> Any:
@@ -158,6 +177,16 @@ class NarwhalsKind:
         ]
         return (frame.with_columns(*wanted) if wanted else frame).to_native()
 
+    def filter(self, frame: Any, mask: Vector) -> Any:
+        """Return the rows where a mask is true."""
+        return self._wrap(frame)[np.flatnonzero(mask)].to_native()
+
+    def assign(self, frame: Any, columns: Arrays, dtypes: Dtypes, drop: Sequence[str]) -> Any:
+        """Return the frame without some columns and with others."""
+        new = self._wrap(self.build(columns, dtypes))
+        kept = self._wrap(frame).drop(*drop)
+        return kept.with_columns(*(new[name] for name in new.columns)).to_native()
+
     @staticmethod
     def _wrap(frame: Any) -> Any:
         import narwhals.stable.v2 as nw
@@ -198,6 +227,22 @@ class ArrowKind:
         typed = {name: arrow_typed(array, dtypes.get(name)) for name, array in columns.items()}
         return pa.table(typed)
 
+    def filter(self, frame: Any, mask: Vector) -> Any:
+        """Return the rows where a mask is true."""
+        return frame.filter(pa.array(mask))
+
+    def assign(self, frame: Any, columns: Arrays, dtypes: Dtypes, drop: Sequence[str]) -> Any:
+        """Return the table without some columns and with others."""
+        table = frame.drop_columns(list(drop))
+        for name, array in columns.items():
+            column = arrow_typed(array, dtypes.get(name))
+            place = table.schema.get_field_index(name)
+            if place < 0:
+                table = table.append_column(name, column)
+            else:
+                table = table.set_column(place, name, column)
+        return table
+
 
 class DaskKind:
     """Dask DataFrames, whatever their partitions are."""
@@ -224,6 +269,10 @@ class DaskKind:
     def part_kind(self, frame: Any) -> str:
         """Return the name of the kind of the partitions."""
         return str(kind_of(frame._meta).name)
+
+    def empty(self, frame: Any, names: Sequence[str]) -> Any:
+        """Return what the frame declares its partitions to be."""
+        return frame._meta[list(names)]
 
     def parts(self, frame: Any, names: Sequence[str]) -> list[Delayed]:
         """Return the partitions as tasks; the source is read once for each."""
