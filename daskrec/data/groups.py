@@ -15,7 +15,7 @@ import numpy as np
 from daskrec.data import ids
 from daskrec.data.ids import Ids
 from daskrec.data.rows import read_ids
-from daskrec.data.tables import call
+from daskrec.data.tables import each, spread
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.engine.keys import hash_ids
@@ -82,8 +82,7 @@ class Groups:
         Notes
         -----
         In memory: one factorise of the ids. Else each row travels once, with the columns of
-        ``parts``; a bucket holds the rows of its share of the ids, and there are as many of
-        them as parts, up to 65,536 pieces in all.
+        ``parts``; a bucket holds the rows of its share of the ids (see ``bucket_count``).
 
         Raises
         ------
@@ -94,10 +93,9 @@ class Groups:
             (only,) = parts
             return cls(False, [_bucket([only], key, what)], [None])
         count = bucket_count(len(parts))
-        split = [runtime.task(_split, part, key, count, what) for part in parts]
-        pieces = runtime.pieces(split, count)
-        buckets = [runtime.task(_bucket, each, key, what) for each in pieces]
-        return cls(True, buckets, [runtime.task(_order, part, key, count) for part in parts])
+        pieces = scatter(parts, key, count, what)
+        buckets = runtime.tasks(_bucket, [(some, key, what) for some in pieces])
+        return cls(True, buckets, runtime.tasks(_order, [(part, key, count) for part in parts]))
 
     def map(self, function: Callable[..., Any], *args: Any) -> list[Any]:
         """Call ``function(columns, codes, ids, *args)`` on every bucket.
@@ -105,14 +103,7 @@ class Groups:
         Rows of a bucket are in the order of the log. Arguments that are lists with one entry a
         bucket give each call its own.
         """
-        count = len(self.buckets)
-        each = [
-            arg if isinstance(arg, list) and len(arg) == count else [arg] * count for arg in args
-        ]
-        return [
-            call(self.lazy, _apply, bucket, function, *own)
-            for bucket, *own in zip(self.buckets, *each, strict=True)
-        ]
+        return each(self.lazy, _apply, spread(self.buckets, [function, *args]))
 
     def back(self, values: list[Any]) -> list[Any]:
         """Return to each part the values of its rows.
@@ -124,20 +115,19 @@ class Groups:
         """
         if not self.lazy:
             return values
-        cuts = [
-            runtime.task(_cut, bucket, mine)
-            for bucket, mine in zip(self.buckets, values, strict=True)
-        ]
+        cuts = runtime.tasks(_cut, zip(self.buckets, values, strict=True))
         pieces = runtime.pieces(cuts, len(self.orders))
-        return [
-            runtime.task(_place, order, mine)
-            for order, mine in zip(self.orders, pieces, strict=True)
-        ]
+        return runtime.tasks(_place, zip(self.orders, pieces, strict=True))
 
 
 def bucket_count(parts: int) -> int:
-    """Return the number of buckets for so many parts."""
-    return max(1, min(parts, _MOST_PIECES // max(parts, 1)))
+    """Return the number of buckets for so many parts.
+
+    A bucket holds a few columns of as many rows as eight parts at most, or one for each thread
+    that works at the same time where parts are few.
+    """
+    wanted = max(parts // 8, min(parts, runtime.parallelism()))
+    return max(1, min(wanted, _MOST_PIECES // max(parts, 1)))
 
 
 def scatter(parts: Sequence[Any], key: str, count: int, what: str = "the log") -> list[list[Any]]:
@@ -157,7 +147,8 @@ def scatter(parts: Sequence[Any], key: str, count: int, what: str = "the log") -
     list
         For each bucket a list of tasks that give ``Arrays``, one a part.
     """
-    return runtime.pieces([runtime.task(_split, p, key, count, what) for p in parts], count)
+    split = runtime.tasks(_split, [(part, key, count, what) for part in parts])
+    return runtime.pieces(split, count)
 
 
 def _homes(array: Array, count: int) -> Vector:

@@ -5,7 +5,7 @@ Splitters, filters and preparation work on whole frames, with whatever columns t
 done at once, and a task for each partition of a lazy one, where work is more tasks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,11 @@ from daskrec.errors import LogError
 def call(lazy: bool, function: Callable[..., Any], *args: Any) -> Any:
     """Call a function now, or make a task of the call."""
     return runtime.task(function, *args) if lazy else function(*args)
+
+
+def each(lazy: bool, function: Callable[..., Any], calls: Iterable[Sequence[Any]]) -> list[Any]:
+    """Call a function with each of several lists of arguments, now or as tasks of one stage."""
+    return runtime.tasks(function, calls) if lazy else [function(*args) for args in calls]
 
 
 @dataclass(frozen=True)
@@ -106,14 +111,7 @@ class Table:
         Arguments that are lists with one entry a part give each call its own; others are the
         same for all.
         """
-        count = len(self.parts)
-        each = [
-            arg if isinstance(arg, list) and len(arg) == count else [arg] * count for arg in args
-        ]
-        return [
-            call(self.lazy, function, part, *own)
-            for part, *own in zip(self.parts, *each, strict=True)
-        ]
+        return each(self.lazy, function, spread(self.parts, args))
 
     def arrays(self, names: Sequence[str]) -> list[Any]:
         """Return for each part its columns as ``Arrays``, or a task that gives them."""
@@ -172,12 +170,22 @@ class Table:
         """
         options = self.part, dtypes or {}
         meta = _build(empty, *options) if self.lazy else None
-        return self._assemble([call(self.lazy, _build, c, *options) for c in columns], meta)
+        return self._assemble(each(self.lazy, _build, [(c, *options) for c in columns]), meta)
 
     def _assemble(self, parts: list[Any], empty: Any) -> Any:
         if not self.lazy:
             return parts[0]
         return frames.kind_named(self.kind).assemble(parts, empty)
+
+
+def spread(parts: Sequence[Any], args: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Return the arguments of a call for every part.
+
+    Lists with one entry a part give each call its own; other arguments are the same for all.
+    """
+    count = len(parts)
+    own = [arg if isinstance(arg, list) and len(arg) == count else [arg] * count for arg in args]
+    return list(zip(parts, *own, strict=True))
 
 
 def _arrays(frame: Any, kind: str, names: Sequence[str]) -> Arrays:
@@ -211,7 +219,7 @@ def timestamps(array: Array, name: str, what: str = "the log") -> Vector:
     -------
     ndarray of int64 or float64
         Nanoseconds since 1970 for dates and times (in UTC where they have a zone); numbers as
-        they are, whole ones as int64.
+        they are.
 
     Raises
     ------
@@ -231,8 +239,7 @@ def timestamps(array: Array, name: str, what: str = "the log") -> Vector:
         missing = int((~np.isfinite(array)).sum())
         if missing:
             raise LogError(f"{what}: {missing} rows have no time in column {name!r}")
-        whole = bool((array == np.floor(array)).all() and (np.abs(array) < 2.0**53).all())
-        return array.astype(np.int64 if whole else np.float64)
+        return array.astype(np.float64, copy=False)
     if array.dtype.kind not in "iu":
         raise LogError(f"{what}: column {name!r} holds {array.dtype}, not times")
     return array.astype(np.int64)

@@ -7,18 +7,19 @@ pure functions at module level with small arguments; large values are ``Shared``
 
 import logging
 import sys
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import dask
 from dask.callbacks import Callback
-from dask.delayed import Delayed, delayed
+from dask.delayed import Delayed
 from dask.threaded import get as _threads
 
 from daskrec import progress
 from daskrec.engine import config, shared
+from daskrec.engine.graph import task as task
+from daskrec.engine.graph import tasks as tasks
 from daskrec.engine.threads import single_threaded_blas
 from daskrec.errors import StorageError
 
@@ -98,12 +99,6 @@ def storage() -> str | None:
                 "configuration) to a folder or an fsspec URL that all of them see"
             )
     return None if in_process() else shared.session_folder()
-
-
-def task(function: Callable[..., Any], *args: Any) -> Delayed:
-    """Make one task. Lists among the arguments may hold other tasks."""
-    key = f"{function.__name__.lstrip('_')}-{uuid.uuid4().hex}"
-    return delayed(function, pure=False, traverse=False)(*args, dask_key_name=key)
 
 
 def compute(tasks: Sequence[Delayed], label: str) -> list[Any]:
@@ -194,25 +189,24 @@ def pieces(split: Sequence[Delayed], count: int) -> list[list[Delayed]]:
 
     A piece travels as a task of its own, so that who needs it takes no more than it.
     """
-    return [[task(_pick, one, number) for one in split] for number in range(count)]
+    picked = tasks(_pick, [(one, number) for number in range(count) for one in split])
+    return [picked[n * len(split) : (n + 1) * len(split)] for n in range(count)]
 
 
 def _pick(given: Sequence[Any], number: int) -> Any:
     return given[number]
 
 
-def reduce(tasks: Sequence[Delayed], merge: Callable[[Any, Any], Any], label: str) -> Any:
+def reduce(parts: Sequence[Delayed], merge: Callable[[Any, Any], Any], label: str) -> Any:
     """Run tasks and merge their results pairwise in a fixed order, as ``tree_reduce`` does.
 
     Results are merged where they are made until few are left, so that large ones do not
     gather in this process. ``merge`` travels with the tasks.
     """
-    level = list(tasks)
+    level = list(parts)
     while len(level) > _FEW:
-        level = [
-            task(merge, *level[at : at + 2]) if level[at + 1 :] else level[at]
-            for at in range(0, len(level), 2)
-        ]
+        pairs = zip(level[::2], level[1::2], strict=False)
+        level = tasks(merge, pairs) + level[len(level) - len(level) % 2 :]
     return tree_reduce(compute(level, label), merge)
 
 
