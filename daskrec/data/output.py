@@ -103,7 +103,7 @@ def write_parquet(tasks: Sequence[Any], form: Form, path: str, label: str) -> No
     """
     fs, target = open_folder(path)
     target = target.rstrip("/")
-    _refuse_foreign_folder(fs, target)
+    refuse_foreign_folder(fs, target)
     beside = f"{target}.part-{uuid.uuid4().hex}"
     try:
         if form.lazy:
@@ -128,7 +128,8 @@ def write_parquet(tasks: Sequence[Any], form: Form, path: str, label: str) -> No
             fs.rm(beside, recursive=True)
 
 
-def _refuse_foreign_folder(fs: Any, target: str) -> None:
+def refuse_foreign_folder(fs: Any, target: str) -> None:
+    """Raise ``FileExistsError`` for a folder that holds anything but Parquet files."""
     if fs.isdir(target) and any(
         not name.endswith((".parquet", "_metadata", "_common_metadata"))
         for name in fs.ls(target, detail=False)

@@ -18,7 +18,7 @@ from daskrec.data.rows import check_ids, read_ids
 from daskrec.data.tables import Table, each, timestamps
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.errors import LogError
-from daskrec.models.params import Params, check_choice
+from daskrec.params import Params, check_choice
 
 TRAIN, TEST, OUT = np.int8(0), np.int8(1), np.int8(2)
 

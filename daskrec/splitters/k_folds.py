@@ -8,7 +8,7 @@ import numpy as np
 from daskrec.data.tables import each
 from daskrec.engine.arrays import Vector
 from daskrec.engine.random import stream
-from daskrec.models.params import check_choice, check_whole
+from daskrec.params import check_choice, check_whole
 from daskrec.splitters.base import TEST, TRAIN, Columns, Splitter, cut, drawn_seed
 from daskrec.splitters.places import histories, sides_by_place
 

@@ -8,7 +8,7 @@ from daskrec.data.groups import Groups
 from daskrec.data.ids import Ids
 from daskrec.data.tables import Table
 from daskrec.engine.arrays import Arrays, Vector
-from daskrec.models.params import check_choice, check_number, check_whole
+from daskrec.params import check_choice, check_number, check_whole
 from daskrec.splitters.base import TEST, TRAIN, Columns, Splitter, named
 from daskrec.splitters.places import SECOND, TIME, histories, sides_by_place
 from daskrec.splitters.random import check_share

@@ -9,7 +9,7 @@ from daskrec.data.tables import Table
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.engine.keys import hash_ids
 from daskrec.engine.random import hash64, stream
-from daskrec.models.params import check_whole
+from daskrec.params import check_whole
 from daskrec.splitters.base import OUT, TEST, TRAIN, Columns, drawn_seed
 from daskrec.splitters.last_n import HistorySplitter
 from daskrec.splitters.places import places

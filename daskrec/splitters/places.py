@@ -1,7 +1,8 @@
 """The place of each row in the history of its user (or of another column of ids).
 
 Histories are in order of time; rows of equal time are in order of their item (and user, in the
-history of something else), and rows that agree in that too in the order of the log. Where an order is drawn, it is by the key of a row.
+history of something else), and rows that agree in that too in the order of the log. Where an
+order is drawn, it is by the key of a row.
 """
 
 from typing import Any

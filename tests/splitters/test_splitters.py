@@ -462,3 +462,12 @@ def test_empty_logs_are_cut_into_empty_ones() -> None:
     log = timed_log().head(0)
     for splitter in (DateSplitter(0.2), UserSplitter(), RandomSplitter(0.5), NewUsersSplitter(0.5)):
         assert [len(part) for part in splitter.split(log)] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["date share", "new users", "user share", "two stages", "fold"])
+def test_workers_cut_alike(name: str, client: Any) -> None:
+    log = timed_log()
+    expected = SPLITTERS[name]().split(log)
+    found = SPLITTERS[name]().split(with_empty_partitions(log, 7))
+    for mine, theirs in zip(expected, found, strict=True):
+        assert rows_of(theirs) == rows_of(mine)

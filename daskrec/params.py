@@ -1,4 +1,4 @@
-"""Parameters of models, as scikit-learn keeps them.
+"""Parameters of models, splitters, filters and the like, as scikit-learn keeps them.
 
 A constructor stores its arguments under their names and does nothing else but check them,
 so that ``get_params``, ``set_params`` and ``sklearn.base.clone`` work.
@@ -24,7 +24,7 @@ class Params:
         Parameters
         ----------
         deep
-            Accepted as in scikit-learn; the models have no models inside.
+            Accepted as in scikit-learn; see ``scenarios`` for models with models inside.
         """
         return {name: getattr(self, name) for name in self._param_names()}
 
