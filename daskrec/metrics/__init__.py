@@ -1,0 +1,51 @@
+"""How good recommendations are: metrics of lists, alone and in one pass together.
+
+::
+
+    from daskrec.metrics import NDCG, Coverage, Recall, evaluate
+
+    NDCG()(recs, truth, 10)                       # one number
+    found = evaluate([NDCG(), Recall(), Coverage(train)], recs, truth, [5, 10])
+    found.mean("Recall", 5)
+
+Recommendations, truth and logs are frames of any kind (pandas, polars, Arrow, Dask) or paths,
+and need not be of one kind.
+"""
+
+from daskrec.metrics.base import Metric
+from daskrec.metrics.beyond import (
+    CategoricalDiversity,
+    Coverage,
+    Novelty,
+    Surprisal,
+    Unexpectedness,
+)
+from daskrec.metrics.evaluation import evaluate
+from daskrec.metrics.modes import ConfidenceInterval, Mean, Median, Mode, PerUser
+from daskrec.metrics.offline import OfflineMetrics
+from daskrec.metrics.outcome import Evaluation
+from daskrec.metrics.quality import MAP, MRR, NDCG, HitRate, Precision, Recall, RocAuc
+
+__all__ = [
+    "MAP",
+    "MRR",
+    "NDCG",
+    "CategoricalDiversity",
+    "ConfidenceInterval",
+    "Coverage",
+    "Evaluation",
+    "HitRate",
+    "Mean",
+    "Median",
+    "Metric",
+    "Mode",
+    "Novelty",
+    "OfflineMetrics",
+    "PerUser",
+    "Precision",
+    "Recall",
+    "RocAuc",
+    "Surprisal",
+    "Unexpectedness",
+    "evaluate",
+]
