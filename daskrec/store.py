@@ -3,8 +3,9 @@
 ::
 
     model/
-      manifest.json       format, class, parameters, names of columns, and for each array
-                          its shards with type, shape and SHA-256
+      manifest.json       format, class, parameters, names of columns, the trials of
+                          ``optimize``, and for each array its shards with type, shape and
+                          SHA-256
       state/<name>/       arrays of the fitted state (.npy, Arrow IPC for strings)
       users/  items/      the ids
 
@@ -109,6 +110,7 @@ def load(path: Any) -> Any:
     model = _model_class(manifest["class"], path)(**manifest["params"])
     restore(model, _layout(manifest["layout"]), arrays)
     model._learned_with = manifest["params"] | manifest.get("learned_with", {})
+    model._take_study(manifest.get("study"))
     return model
 
 
@@ -146,6 +148,7 @@ def _describe(model: Any) -> dict[str, Any]:
         "class": type(model).__name__,
         "params": _plain_params(model.get_params()),
         "learned_with": _plain_params(model._learned_with or {}),
+        "study": model._recorded_study(),
         "layout": {
             "kind": layout.kind,
             "part": layout.part,

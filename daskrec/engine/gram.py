@@ -81,7 +81,7 @@ def accumulate(
 
 
 @kernel(inline=True)
-def _similarity(total: Any, product: float, shrink: float) -> Any:
+def similarity(total: Any, product: float, shrink: float) -> Any:
     """Divide; minus infinity where there is no similarity (zero, or not finite)."""
     sim = np.float32(total / (product + shrink))
     return sim if abs(sim) < np.inf and sim != 0.0 and product > 0.0 else np.float32(-np.inf)
@@ -122,12 +122,12 @@ def select_neighbours(
             found = flagged(flags[r], columns)
             for j in range(found):
                 column = np.uint32(columns[j])
-                row[j] = _similarity(sums[column], norm * norms[column], shrink)
+                row[j] = similarity(sums[column], norm * norms[column], shrink)
                 sums[column] = 0
         else:
             found = n_items
             for j in range(n_items):
-                row[j] = _similarity(sums[j], norm * norms[j], shrink)
+                row[j] = similarity(sums[j], norm * norms[j], shrink)
             sums[:] = 0
         bound = first_bound(row[:found], n, tmp_s)
         count = min(n, rank_row(row[:found], np.int64(0), bound, n, buf_s, buf_i, tmp_s, tmp_i))
@@ -141,7 +141,7 @@ def select_neighbours(
 class Cosines(Tiles):
     """Tiles of inner products, reduced to the most similar items; see ``similarity_range``."""
 
-    values = np.float32
+    values: Any = np.float32
 
     def __init__(self, ones: bool, norms: Floats, shrink: float, head: Head | None) -> None:
         self.cell_bytes = 4 if ones else 8

@@ -7,7 +7,7 @@ pruned as soon as they are complete, and memory is bounded by the tile and by th
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Tiles(ABC):
     """
 
     cell_bytes: int  # of the sums of one pair
-    values: ClassVar[type]  # dtype of what is kept beside each item
+    values: Any  # dtype of what is kept beside each item
 
     @abstractmethod
     def allocate(self, height: int) -> None:

@@ -19,8 +19,8 @@ from daskrec.engine.score import Scorer, VectorScorer
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.models.als_rounds import Rule, first_factors, half_round, whole_gram
 from daskrec.models.item_vector import ItemVectorModel
-from daskrec.models.params import check_choice, check_number, check_whole
 from daskrec.models.recommender import Recommender
+from daskrec.params import check_choice, check_number, check_whole
 
 
 class ALSWrap(ItemVectorModel, Recommender):
@@ -76,7 +76,8 @@ class ALSWrap(ItemVectorModel, Recommender):
     ``daskrec.storage-path`` after each half round, so that a lost worker costs only the
     tasks that it was at; a task that would need more than ``daskrec.share-limit`` bytes of
     factors reads only the rows that it needs. Only users and items of the training are
-    served.
+    served. ``optimize`` searches ``rank`` from 8 to 256; ``alpha``, ``regularization``,
+    ``iterations``, ``implicit_prefs`` and ``scale_regularization`` on request.
 
     References
     ----------
@@ -87,6 +88,14 @@ class ALSWrap(ItemVectorModel, Recommender):
     """
 
     _sharded_state: ClassVar[frozenset[str]] = frozenset({"user_factors"})
+    _search_space: ClassVar[dict[str, Any]] = {"rank": {"type": "loguniform_int", "args": [8, 256]}}
+    _search_on_request: ClassVar[dict[str, str]] = {
+        "alpha": "loguniform",
+        "regularization": "loguniform",
+        "iterations": "int",
+        "implicit_prefs": "categorical",
+        "scale_regularization": "categorical",
+    }
     user_factors_: RowShards
     item_factors_: Shared[Vector]
 

@@ -26,9 +26,9 @@ from daskrec.models.item_pairs import (
     warn_of_long_rows,
 )
 from daskrec.models.neighbour import NeighbourRec
-from daskrec.models.params import check_choice, check_whole
 from daskrec.models.rule_metrics import METRICS, RuleTable, nearest_rules, rule_columns
 from daskrec.models.updates import Updatable
+from daskrec.params import check_choice, check_whole
 
 
 class AssociationRulesItemRec(Updatable, NeighbourRec):
@@ -75,6 +75,8 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
     tile of sums a task (``daskrec.tile-bytes``) and 12 bytes a rule, never the table of all
     pairs; 4 bytes an interaction (8 with relevance) are kept for ``update``. Predict: history
     x rules of an item a user; users are served by the history in the log of ``predict``.
+    ``optimize`` searches ``min_pair_count`` from 1 to 100, ``num_neighbours`` from 10 to 1000
+    and ``similarity_metric``, and ``min_item_count`` and ``use_relevance`` on request.
 
     References
     ----------
@@ -96,6 +98,15 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
 
     item_to_item_metrics: ClassVar[tuple[str, ...]] = METRICS
     _late_params: ClassVar[frozenset[str]] = frozenset({"similarity_metric"})
+    _search_space: ClassVar[dict[str, Any]] = {
+        "min_pair_count": {"type": "loguniform_int", "args": [1, 100]},
+        "num_neighbours": {"type": "loguniform_int", "args": [10, 1000]},
+        "similarity_metric": {"type": "categorical", "args": list(METRICS)},
+    }
+    _search_on_request: ClassVar[dict[str, str]] = {
+        "min_item_count": "loguniform_int",
+        "use_relevance": "categorical",
+    }
     rules_: RuleTable
 
     def __init__(

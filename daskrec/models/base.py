@@ -6,7 +6,7 @@ file does the rest: reading logs, ids, who can be served, the result.
 
 import logging
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -26,14 +26,18 @@ from daskrec.engine.shared import Shared
 from daskrec.errors import NotFittedError
 from daskrec.models import serving
 from daskrec.models.asked import Asked, Catalogue, Items
-from daskrec.models.params import Params, check_whole
 from daskrec.models.state import freeze, thaw
+from daskrec.models.tunable import Tunable
+from daskrec.params import Params, check_whole
+
+if TYPE_CHECKING:
+    from daskrec.tuning.common import Common
 
 Model = TypeVar("Model", bound="BaseRecommender")
 NO_FEATURES = Features()
 
 
-class BaseRecommender(Params, ABC):
+class BaseRecommender(Params, Tunable, ABC):
     """The base of all models. It is not used by itself.
 
     Attributes
@@ -51,6 +55,8 @@ class BaseRecommender(Params, ABC):
     can_predict_item_to_item: ClassVar[bool] = False
     _needs_history: ClassVar[bool] = False
     _sharded_state: ClassVar[frozenset[str]] = frozenset()
+    # Whether results that are not computed yet may read what is kept.
+    _serves_history: ClassVar[bool] = False
 
     _catalogue: Catalogue | None = None
     _history: History | None = None
@@ -61,6 +67,10 @@ class BaseRecommender(Params, ABC):
     @abstractmethod
     def _fit(self, data: Interactions) -> None:
         """Learn the state of the model; features are in ``data.features``."""
+
+    def _fit_beside(self, data: Interactions, common: "Common") -> None:
+        """Learn as ``_fit`` does, and share work with the other fits of a search."""
+        self._fit(data)
 
     @abstractmethod
     def _scorer(self, features: Features) -> Scorer:
@@ -200,6 +210,15 @@ class BaseRecommender(Params, ABC):
 
     def _learn(self, data: Interactions, catalogue: Catalogue) -> None:
         """Learn from training data, and drop them. A model that fails to stays as it was."""
+        try:
+            self._train(data, catalogue)
+        finally:
+            data.release()
+
+    def _train(
+        self, data: Interactions, catalogue: Catalogue, common: "Common | None" = None
+    ) -> None:
+        """Learn from training data; as one of many fits on them, where ``common`` is given."""
         self.logger.info(
             "fitting %s on %d users, %d items, %d interactions",
             self,
@@ -209,16 +228,18 @@ class BaseRecommender(Params, ABC):
         )
         before = dict(self.__dict__)
         try:
-            self._fit(data)
-            self._history = self._keep(data)
+            if common is None:
+                self._fit(data)
+            else:
+                self._fit_beside(data, common)
+            if common is None or self._serves_history:
+                self._history = self._keep(data)
             self._catalogue = catalogue
             self._learned_with = self.get_params()
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
-        finally:
-            data.release()
 
     def _keep(self, data: Interactions) -> History | None:
         """Return the interactions that the model needs after the fit; most need none."""

@@ -21,9 +21,9 @@ from daskrec.engine.score_groups import GroupScorer
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.errors import LogError
 from daskrec.models.asked import Catalogue
-from daskrec.models.params import check_choice, check_number, check_whole
 from daskrec.models.recommender import UserRecommender
 from daskrec.models.updates import Updatable, joint_layout
+from daskrec.params import check_choice, check_number, check_whole
 
 
 class ClusterRec(Updatable, UserRecommender):
@@ -55,6 +55,7 @@ class ClusterRec(Updatable, UserRecommender):
     is the log); scikit-learn clusters a sample of at most 16,384 users, and rounds over all
     users follow where there are more, each users x features x clusters operations in blocks.
     The table of scores takes 8 bytes a cluster and item. Predict: O(k + history) a user.
+    ``optimize`` searches ``num_clusters`` from 2 to 20, and ``scale`` on request.
 
     References
     ----------
@@ -77,6 +78,8 @@ class ClusterRec(Updatable, UserRecommender):
 
     can_predict_cold_users: ClassVar[bool] = True
     _sharded_state: ClassVar[frozenset[str]] = frozenset({"features"})
+    _search_space: ClassVar[dict[str, Any]] = {"num_clusters": {"type": "int", "args": [2, 20]}}
+    _search_on_request: ClassVar[dict[str, str]] = {"scale": "categorical"}
     centres_: Shared[Vector]
     item_relevance_: Shared[Vector]
     feature_names_: list[str]
@@ -212,6 +215,10 @@ class ClusterRec(Updatable, UserRecommender):
         table = read_features(user_features, self.feature_names_)
         return table, table.users()
 
+    def _close_features(self, user_features: Any) -> None:
+        if isinstance(user_features, FeatureTable):
+            user_features.release()
+
     def _scorer(self, features: Features) -> Scorer:
         if features.users is None:
             raise ValueError(
@@ -219,8 +226,10 @@ class ClusterRec(Updatable, UserRecommender):
                 "give a frame of them"
             )
         table = features.users
-        if not isinstance(table, FeatureTable):
-            table = read_features(table, self.feature_names_)
+        if isinstance(table, FeatureTable):  # who opened it closes it
+            users, labels = self._label(table)
+            return GroupScorer(users, labels, self.item_relevance_)
+        table = read_features(table, self.feature_names_)
         users, labels = self._label(table)
         table.release()
         return GroupScorer(users, labels, self.item_relevance_)

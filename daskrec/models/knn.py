@@ -1,6 +1,6 @@
 """KNN: items that the same users had."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -19,9 +19,13 @@ from daskrec.models.item_pairs import (
     plan_popular,
     warn_of_long_rows,
 )
+from daskrec.models.knn_pairs import PairTable, Weighted
 from daskrec.models.neighbour import NeighbourRec
-from daskrec.models.params import check_choice, check_number, check_whole
 from daskrec.models.updates import Updatable
+from daskrec.params import check_choice, check_number, check_whole
+
+if TYPE_CHECKING:
+    from daskrec.tuning.common import Common
 
 
 class KNN(Updatable, NeighbourRec):
@@ -62,6 +66,9 @@ class KNN(Updatable, NeighbourRec):
     one tile of sums a task (``daskrec.tile-bytes``) and 8 bytes a kept neighbour, never the
     table of all pairs; 4 bytes an interaction (8 with relevance) are kept for ``update``.
     Predict: history x neighbours a user. An interaction that the log repeats counts once.
+    ``optimize`` searches ``num_neighbours`` from 1 to 100 and ``shrink`` from 0 to 100, the
+    other parameters on request. Its trials share the counting of pairs, which takes up to
+    ``daskrec.share-limit`` bytes, unless ``user_length_power`` is searched.
 
     References
     ----------
@@ -71,6 +78,16 @@ class KNN(Updatable, NeighbourRec):
 
     bm25_k1: ClassVar[float] = 1.2
     bm25_b: ClassVar[float] = 0.75
+    _search_space: ClassVar[dict[str, Any]] = {
+        "num_neighbours": {"type": "int", "args": [1, 100]},
+        "shrink": {"type": "int", "args": [0, 100]},
+    }
+    _search_on_request: ClassVar[dict[str, str]] = {
+        "use_relevance": "categorical",
+        "weighting": "categorical",
+        "user_length_power": "uniform",
+        "neighbours_of": "categorical",
+    }
 
     def __init__(
         self,
@@ -110,6 +127,42 @@ class KNN(Updatable, NeighbourRec):
         return Shared(self.similarity_.get().transposed())
 
     def _fit(self, data: Interactions) -> None:
+        weighted = self._weighted(data)
+        lists = by_ranges(
+            _similar,
+            weighted.work,
+            weighted.blocks,
+            weighted.head,
+            weighted.norms,
+            (self.shrink, self.num_neighbours),
+            weighted.folder,
+            label="similarities",
+        )
+        self._take_lists(lists)
+        weighted.release()
+
+    def _fit_beside(self, data: Interactions, common: "Common") -> None:
+        if "user_length_power" in common.free:  # hardly two fits have the same sums
+            self._fit(data)
+            return
+        key = ("pairs", self.use_relevance, self.weighting)
+        table = common.once(key, lambda: self._count_pairs(data, common))
+        if table is None:
+            self._fit(data)
+        else:
+            self._take_lists(table.neighbours(self.shrink, self.num_neighbours))
+
+    def _count_pairs(self, data: Interactions, common: "Common") -> PairTable | None:
+        """Count the pairs that fits with these weights have in common."""
+        weighted = self._weighted(data)
+        shrinks = common.reach("shrink", self.shrink)
+        _, longest = common.reach("num_neighbours", self.num_neighbours)
+        table = PairTable.count(weighted, shrinks, longest)
+        weighted.release()
+        return table
+
+    def _weighted(self, data: Interactions) -> Weighted:
+        """Return the weighted log, its norms, and the work that its items are."""
         limit = self.max_user_items
         tasks = data.tasks(_count, limit, data.item_count)
         counted = runtime.reduce(tasks, Counted.merge, "counting items")
@@ -121,21 +174,12 @@ class KNN(Updatable, NeighbourRec):
         squares = [runtime.task(_squares, block) for block in blocks]
         norms = np.sqrt(runtime.reduce(squares, np.add, "weighting"))
         head = plan_popular(blocks, data.item_count) if weights.plain else None
-        lists = by_ranges(
-            _similar,
-            work,
-            blocks,
-            head,
-            norms,
-            (self.shrink, self.num_neighbours),
-            folder,
-            label="similarities",
-        )
+        return Weighted(blocks, head, norms, work, folder)
+
+    def _take_lists(self, lists: Csr) -> None:
         # Similarity is symmetric: an item's own list, turned over, says whom it serves.
         by_candidate = self.neighbours_of == "candidate"
         self.similarity_ = Shared(lists.transposed() if by_candidate else lists)
-        for handle in blocks:
-            handle.release()
 
 
 class _Weights:

@@ -19,9 +19,9 @@ from daskrec.engine.score_draws import SampleScorer
 from daskrec.engine.shared import Shared
 from daskrec.errors import EmptyLogError
 from daskrec.models.asked import Catalogue, Items
-from daskrec.models.params import check_choice, check_number, check_whole
 from daskrec.models.recommender import Recommender
 from daskrec.models.updates import Updatable
+from daskrec.params import check_choice, check_number, check_whole
 
 
 class Counter(Protocol):

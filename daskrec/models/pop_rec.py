@@ -1,5 +1,7 @@
 """PopRec: the items that most users had."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from daskrec.engine.arrays import Array, Vector
@@ -35,7 +37,8 @@ class PopRec(NonPersonalizedRecommender):
     Notes
     -----
     Fit: one pass over the interactions, 16 bytes an item; 4 bytes an interaction are kept for
-    ``update``, none with ``use_relevance``. Predict: O(k + history) a user.
+    ``update``, none with ``use_relevance``. Predict: O(k + history) a user. ``optimize``
+    searches ``use_relevance`` on request, and nothing by default.
 
     Examples
     --------
@@ -47,6 +50,8 @@ class PopRec(NonPersonalizedRecommender):
     1         2         8   0.333333
     2         3         7   0.666667
     """
+
+    _search_on_request: ClassVar[dict[str, str]] = {"use_relevance": "categorical"}
 
     def __init__(
         self, use_relevance: bool = False, add_cold_items: bool = False, cold_weight: float = 0.5

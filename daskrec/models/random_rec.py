@@ -1,5 +1,7 @@
 """RandomRec: items at random, evenly or by their popularity."""
 
+from typing import Any, ClassVar
+
 import numpy as np
 
 from daskrec.data.blocks import UserBlock
@@ -13,7 +15,7 @@ from daskrec.models.non_personalized import (
     count_users,
     sum_relevance,
 )
-from daskrec.models.params import check_choice, check_number
+from daskrec.params import check_choice, check_number
 
 _DISTRIBUTIONS = ("popular_based", "relevance", "uniform")
 
@@ -55,7 +57,8 @@ class RandomRec(NonPersonalizedRecommender):
     item; with ``popular_based``, 4 bytes an interaction are kept for ``update``. Predict:
     O(k + seen) draws a user where weights are not too uneven, at worst O(items log items).
     ``predict_pairs`` ranks all items for each user: 1 over the place of the item. An item
-    whose relevance adds up to 0 or less is never drawn with ``relevance``.
+    whose relevance adds up to 0 or less is never drawn with ``relevance``. ``optimize``
+    searches ``distribution``, and ``alpha`` from -0.5 to 100.
 
     Examples
     --------
@@ -67,6 +70,10 @@ class RandomRec(NonPersonalizedRecommender):
     """
 
     can_predict_cold_items = True
+    _search_space: ClassVar[dict[str, Any]] = {
+        "distribution": {"type": "categorical", "args": list(_DISTRIBUTIONS)},
+        "alpha": {"type": "uniform", "args": [-0.5, 100]},
+    }
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """The public interface: models of a log alone, with features, and of users' features."""
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from daskrec.data import ranges
 from daskrec.data.blocks import Features
@@ -122,6 +122,8 @@ class Recommender(BaseRecommender):
 class HybridRecommender(BaseRecommender):
     """A model that learns from a log and, where there are some, features of users and items."""
 
+    _feature_roles: ClassVar[tuple[str, ...]] = ("user", "item")
+
     def fit(self: Hybrid, log: Any, user_features: Any = None, item_features: Any = None) -> Hybrid:
         """Learn from a log and features; see ``Recommender.fit``.
 
@@ -197,6 +199,8 @@ class HybridRecommender(BaseRecommender):
 class UserRecommender(BaseRecommender):
     """A model that knows users by their features."""
 
+    _feature_roles: ClassVar[tuple[str, ...]] = ("user",)
+
     def fit(self: ByUser, log: Any, user_features: Any) -> ByUser:
         """Learn from a log and the features of its users; see ``Recommender.fit``."""
         return self._fit_wrap(log, Features(user_features))
@@ -223,9 +227,16 @@ class UserRecommender(BaseRecommender):
         """
         if users is None and log is None and user_features is not None:
             user_features, users = self._open_features(user_features)
-        return self._predict_wrap(
-            log, k, users, items, filter_seen_items, recs_file_path, Features(user_features)
-        )
+        features = Features(user_features)
+        try:
+            return self._predict_wrap(
+                log, k, users, items, filter_seen_items, recs_file_path, features
+            )
+        finally:
+            self._close_features(user_features)
+
+    def _close_features(self, user_features: Any) -> None:
+        """Let go of what ``_open_features`` read."""
 
     def _open_features(self, user_features: Any) -> tuple[Any, Any]:
         """Return features in a form that need not be read again, and the users of them."""

@@ -74,14 +74,21 @@ def _offsets(shards: list[Any]) -> Any:
 
 def freeze(model: Any) -> dict[str, Any]:
     """Return what a pickle of a model holds: its arrays themselves, and no handle."""
+    study = model._recorded_study()
     if model._catalogue is None:
-        return {"params": model.get_params()}
+        return {"params": model.get_params(), "study": study}
     held = {
         name: (kind, [value if TYPES[kind] is None else value.to_arrays() for value in shards])
         for name, (kind, shards) in collect(model).items()
     }
     layout, learned = model._fitted.layout, model._learned_with
-    return {"params": model.get_params(), "layout": layout, "learned": learned, "held": held}
+    return {
+        "params": model.get_params(),
+        "layout": layout,
+        "learned": learned,
+        "held": held,
+        "study": study,
+    }
 
 
 def thaw(model: Any, frozen: dict[str, Any]) -> None:
@@ -96,3 +103,4 @@ def thaw(model: Any, frozen: dict[str, Any]) -> None:
         }
         restore(model, frozen["layout"], held)
         model._learned_with = frozen["learned"]
+    model._take_study(frozen.get("study"))

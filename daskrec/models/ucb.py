@@ -1,13 +1,13 @@
 """UCB and KL-UCB: items by an upper confidence bound, as bandits choose their arms."""
 
 import math
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from daskrec.engine.arrays import Array, Vector
 from daskrec.models.outcomes import OutcomeRecommender
-from daskrec.models.params import check_number
+from daskrec.params import check_number
 
 _HALVINGS = 60  # of an interval of length 1: to the last bit of a float64
 
@@ -37,7 +37,7 @@ class UCB(OutcomeRecommender):
     -----
     A row counts each time that the log repeats it. Fit: one pass over the interactions, 24
     bytes an item. Predict: O(k + history) a user. ``update`` takes new outcomes, as a
-    bandit that goes on.
+    bandit that goes on. ``optimize`` searches ``exploration_coef`` from 0 to 10.
 
     References
     ----------
@@ -58,6 +58,9 @@ class UCB(OutcomeRecommender):
     """
 
     can_predict_cold_items = True
+    _search_space: ClassVar[dict[str, Any]] = {
+        "exploration_coef": {"type": "uniform", "args": [0, 10]}
+    }
 
     def __init__(
         self, exploration_coef: float = 2.0, sample: bool = False, seed: int | None = None

@@ -17,8 +17,6 @@ Model = TypeVar("Model", bound="Updatable")
 class Updatable(BaseRecommender):
     """A model whose state follows from counts, which more interactions can be added to."""
 
-    # Whether results that are not computed yet may read what is kept.
-    _serves_history: ClassVar[bool] = False
     # Parameters that matter after the fit alone: they may change before an update.
     _late_params: ClassVar[frozenset[str]] = frozenset()
 

@@ -1,10 +1,12 @@
 """Wilson: items by the lower bound of their share of positive interactions."""
 
+from typing import Any, ClassVar
+
 import numpy as np
 
 from daskrec.engine.arrays import Array, Vector
 from daskrec.models.outcomes import OutcomeRecommender
-from daskrec.models.params import check_number
+from daskrec.params import check_number
 
 
 class Wilson(OutcomeRecommender):
@@ -36,7 +38,8 @@ class Wilson(OutcomeRecommender):
     Notes
     -----
     A row counts each time that the log repeats it. Fit: one pass over the interactions, 24
-    bytes an item. Predict: O(k + history) a user.
+    bytes an item. Predict: O(k + history) a user. ``optimize`` searches ``alpha`` from 0.0001
+    to 0.9.
 
     References
     ----------
@@ -52,6 +55,8 @@ class Wilson(OutcomeRecommender):
     0         1         2   0.206549
     1         2         1   0.206549
     """
+
+    _search_space: ClassVar[dict[str, Any]] = {"alpha": {"type": "loguniform", "args": [1e-4, 0.9]}}
 
     def __init__(
         self,

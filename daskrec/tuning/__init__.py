@@ -1,0 +1,1 @@
+"""The search for parameters: what ``optimize`` of every model does."""
