@@ -15,7 +15,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "load", "save"]
+__all__ = ["__version__", "compare", "load", "save"]
 
 
 def save(model: Any, path: Any, overwrite: bool = False) -> None:
@@ -30,3 +30,10 @@ def load(path: Any) -> Any:
     from daskrec import store
 
     return store.load(path)
+
+
+def compare(models: Any, train: Any, test: Any, *args: Any, **options: Any) -> Any:
+    """Fit models and compare what they recommend; see ``daskrec.comparison.compare``."""
+    from daskrec import comparison
+
+    return comparison.compare(models, train, test, *args, **options)
