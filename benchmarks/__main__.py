@@ -19,10 +19,16 @@ TABLES = (
     "scale",
     "quality",
 )
+# Commands with options of their own.
+COMMANDS = ("leaderboard", "original")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run tables; return 1 if a goal is missed."""
+    """Run tables, or one of the commands; return 1 if a goal is missed."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        command = importlib.import_module(f"benchmarks.{arguments[0]}")
+        return int(command.main(arguments[1:]))
     options = _parser().parse_args(arguments)
     from benchmarks import data, machine
 
@@ -53,7 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks",
+        description=__doc__,
+        epilog=f"Commands with options of their own (--help): {', '.join(COMMANDS)}.",
+    )
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(TABLES)}")
     parser.add_argument("--rounds", type=int, default=7, help="of each contender (default 7)")
     parser.add_argument("--data", metavar="FOLDER", help="of data sets (default $DASKREC_DATA)")
