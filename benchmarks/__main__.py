@@ -18,6 +18,8 @@ TABLES = (
     "memory",
     "scale",
     "quality",
+    "tuning",
+    "metrics",
 )
 # Commands with options of their own.
 COMMANDS = ("leaderboard", "original")

@@ -215,10 +215,10 @@ class Asked:
         chosen = chosen.whole() if isinstance(chosen, ShardedIds) else chosen
         blocks = encode.encode_history(log, item_ids, chosen, self.bounds(log))
         if log.rows is not None:
-            self._note_idle_users(blocks, chosen is not None)
+            self.note_idle_users(blocks, chosen is not None)
         return blocks
 
-    def _note_idle_users(self, blocks: UserBlocks, named: bool) -> None:
+    def note_idle_users(self, blocks: UserBlocks, named: bool = True) -> None:
         """Count users who will have no rows, where the log lies in memory."""
         parts = [part.get() for part in blocks.parts]
         if not named and not self.serves_cold_users:

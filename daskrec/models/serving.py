@@ -91,7 +91,7 @@ def _score_block(
     past: UserBlock | None = histories.get() if isinstance(histories, Shared) else histories
     wanted = block.matrix
     rows = np.repeat(np.arange(len(wanted)), np.diff(wanted.indptr))
-    aligned = block if past is None else _align(block.user_ids, past)
+    aligned = block if past is None else align(block.user_ids, past)
     scores, scored = scorer.pairs(aligned, rows, wanted.indices)
     rows, items, scores = rows[scored], wanted.indices[scored], scores[scored]
     order = np.lexsort((items, -scores, rows))
@@ -102,7 +102,7 @@ def _score_block(
     return _columns(block.user_ids, rows, item_ids.get(), items, scores, names)
 
 
-def _align(users: Ids, past: UserBlock) -> UserBlock:
+def align(users: Ids, past: UserBlock) -> UserBlock:
     """Return the histories of exactly these users; of a user without one, an empty one."""
     home = past.user_ids.encode(users.values)
     matrix = past.matrix

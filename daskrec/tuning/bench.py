@@ -16,10 +16,11 @@ import numpy as np
 from daskrec.data import encode, frames, output
 from daskrec.data import log as logs
 from daskrec.data.blocks import Features, Interactions, UserBlock, UserBlocks
-from daskrec.data.ids import ShardedIds
+from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Log, Needs
 from daskrec.data.paths import open_frame
 from daskrec.engine import runtime
+from daskrec.engine.csr import stack
 from daskrec.engine.score import Request, Scorer
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.models import serving
@@ -99,13 +100,24 @@ class Bench:
         fresh._catalogue = self.catalogue
         asked: Asked = fresh._asked()
         chosen = asked.choose_users(wanted.whole().values)
-        found = asked.histories(asked.read_history(log), chosen, self.data.item_ids)
+        assert isinstance(chosen, Ids)  # values were given
+        if log.rows is not None and self.catalogue.user_ids is self.data.user_ids:
+            found = self._trained_histories(chosen)
+            asked.note_idle_users(found)
+        else:
+            found = asked.histories(asked.read_history(log), chosen, self.data.item_ids)
         asked.warn()
         if log.rows is None:
             parts = runtime.persist(found.parts, "reading histories")
             held = [Shared(part) if isinstance(part, UserBlock) else part for part in parts]
             found = UserBlocks(held, found.bounds, found.item_ids)
         return found
+
+    def _trained_histories(self, users: Ids) -> UserBlocks:
+        """Return histories of users, taken from training data in memory."""
+        matrix = stack([part.get().matrix for part in self.data.parts])
+        whole = UserBlock(self.data.user_ids.whole(), matrix, np.empty(0, dtype=np.int32))
+        return encode.slice_blocks(serving.align(users, whole), self.data.item_ids)
 
     def _make(self, params: Mapping[str, Any]) -> Any:
         """Return a new model of the same class."""
