@@ -19,14 +19,12 @@ __all__ = ["__version__", "compare", "load", "save"]
 
 
 def save(model: Any, path: Any, overwrite: bool = False) -> None:
-    """Save a fitted model to a folder; see ``daskrec.store.save``."""
-    from daskrec import store
-
-    store.save(model, path, overwrite)
+    """Save a fitted model, scenario or indexer to a folder; see ``daskrec.store.save``."""
+    model.save(path, overwrite)
 
 
 def load(path: Any) -> Any:
-    """Load a model that ``save`` wrote; see ``daskrec.store.load``."""
+    """Load what ``save`` wrote; see ``daskrec.store.load``."""
     from daskrec import store
 
     return store.load(path)

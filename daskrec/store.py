@@ -4,33 +4,38 @@
 
     model/
       manifest.json       format, class, parameters, names of columns, the trials of
-                          ``optimize``, and for each array its shards with type, shape and
-                          SHA-256
-      state/<name>/       arrays of the fitted state (.npy, Arrow IPC for strings)
+                          ``optimize``, and the checksums of the arrays
+      state/<name>/       arrays of the fitted state
       users/  items/      the ids
 
-A path is any local path or fsspec URL. The folder is written beside its place and renamed.
+See ``daskrec.data.folders`` for what all saved folders have in common.
 """
 
-import hashlib
 import importlib
-import json
-import uuid
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-import daskrec
 from daskrec.data.columns import Names
+from daskrec.data.folders import (
+    Format,
+    Manifest,
+    dtype_name,
+    named_dtype,
+    open_manifest,
+    read_shards,
+    write_shards,
+)
 from daskrec.data.log import Layout
-from daskrec.engine.arrays import Array, Arrays, open_folder, raw_bytes, read_arrays, write_arrays
 from daskrec.errors import FormatError, NotFittedError
-from daskrec.models.state import TYPES, collect, restore
+from daskrec.models.state import collect, restore
 
-FORMAT = "daskrec-model"
-VERSION = 1
+FORMAT = Format("daskrec-model", 1, "a model")
+# What else is saved in folders, and who reads it.
+_OTHERS = {
+    "daskrec-scenario": "daskrec.scenarios.storage",
+    "daskrec-indexer": "daskrec.preparation.saved",
+}
 
 
 def save(model: Any, path: Any, overwrite: bool = False) -> None:
@@ -41,7 +46,7 @@ def save(model: Any, path: Any, overwrite: bool = False) -> None:
     model
         A fitted model.
     path
-        Local path or fsspec URL.
+        Local path or fsspec URL. The folder is written beside its place and renamed.
     overwrite
         Replace what is there.
 
@@ -54,32 +59,20 @@ def save(model: Any, path: Any, overwrite: bool = False) -> None:
     """
     if model._catalogue is None:
         raise NotFittedError(f"{model} is not fitted: there is nothing to save")
-    fs, target = open_folder(str(path))
-    target = target.rstrip("/")
-    if fs.exists(target) and not overwrite:
-        raise FileExistsError(f"{path} exists: pass overwrite=True to replace it")
-    beside = f"{target}.part-{uuid.uuid4().hex}"
-    try:
-        manifest = _describe(model)
-        manifest["arrays"] = {
-            name: _write(fs.unstrip_protocol(beside), name, kind, shards)
+
+    def fill(url: str) -> Manifest:
+        found = _describe(model)
+        found["arrays"] = {
+            name: write_shards(url, name, kind, shards)
             for name, (kind, shards) in collect(model).items()
         }
-        with fs.open(f"{beside}/manifest.json", "w") as sink:
-            json.dump(manifest, sink, indent=1)
-        old = f"{target}.old-{uuid.uuid4().hex}"
-        if fs.exists(target):
-            fs.mv(target, old, recursive=True)
-        fs.mv(beside, target, recursive=True)
-        if fs.exists(old):
-            fs.rm(old, recursive=True)
-    finally:
-        if fs.exists(beside):
-            fs.rm(beside, recursive=True)
+        return found
+
+    FORMAT.write(path, overwrite, fill)
 
 
 def load(path: Any) -> Any:
-    """Load a model that ``save`` wrote.
+    """Load a model that ``save`` wrote; also a scenario, or an indexer.
 
     Parameters
     ----------
@@ -98,36 +91,22 @@ def load(path: Any) -> Any:
     FormatError
         The folder is no model, was written by a newer version, or is damaged.
     """
-    fs, root = open_folder(str(path))
-    root = root.rstrip("/")
-    if not fs.exists(root):
-        raise FileNotFoundError(f"no model is at {path}")
-    manifest = _read_manifest(fs, root, path)
+    _, manifest = open_manifest(path, FORMAT.what)
+    reader = _OTHERS.get(str(manifest.get("format")))
+    return load_model(path) if reader is None else importlib.import_module(reader).load(path)
+
+
+def load_model(path: Any) -> Any:
+    """Load a model alone; see ``load``."""
+    url, manifest = FORMAT.read(path)
     arrays = {
-        name: _read(fs.unstrip_protocol(root), name, entry, path)
-        for name, entry in manifest["arrays"].items()
+        name: read_shards(url, name, entry, path) for name, entry in manifest["arrays"].items()
     }
     model = _model_class(manifest["class"], path)(**manifest["params"])
     restore(model, _layout(manifest["layout"]), arrays)
     model._learned_with = manifest["params"] | manifest.get("learned_with", {})
     model._take_study(manifest.get("study"))
     return model
-
-
-def _read_manifest(fs: Any, root: str, path: Any) -> dict[str, Any]:
-    try:
-        with fs.open(f"{root}/manifest.json", "r") as source:
-            manifest: dict[str, Any] = json.load(source)
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError) as error:
-        raise FormatError(f"{path} is not a model saved by daskrec: {error}") from error
-    if manifest.get("format") != FORMAT:
-        raise FormatError(f"{path} is not a model saved by daskrec")
-    if manifest["version"] > VERSION:
-        raise FormatError(
-            f"{path} has format {FORMAT} {manifest['version']}, written by daskrec "
-            f"{manifest['daskrec']}; this version reads up to {VERSION}: install a newer daskrec"
-        )
-    return manifest
 
 
 def _model_class(name: str, path: Any) -> Any:
@@ -138,13 +117,10 @@ def _model_class(name: str, path: Any) -> Any:
     return found
 
 
-def _describe(model: Any) -> dict[str, Any]:
+def _describe(model: Any) -> Manifest:
     layout = model._fitted.layout
     names = layout.names
     return {
-        "format": FORMAT,
-        "version": VERSION,
-        "daskrec": daskrec.__version__,
         "class": type(model).__name__,
         "params": _plain_params(model.get_params()),
         "learned_with": _plain_params(model._learned_with or {}),
@@ -153,7 +129,7 @@ def _describe(model: Any) -> dict[str, Any]:
             "kind": layout.kind,
             "part": layout.part,
             "names": [names.user, names.item, names.relevance],
-            "dtypes": [_dtype_name(layout.user), _dtype_name(layout.item)],
+            "dtypes": [dtype_name(layout.user), dtype_name(layout.item)],
         },
     }
 
@@ -165,65 +141,6 @@ def _plain_params(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _dtype_name(dtype: Any) -> str | None:
-    """Return the name of a pandas dtype that its name alone makes again."""
-    import pandas as pd
-
-    try:
-        return str(dtype) if pd.api.types.pandas_dtype(str(dtype)) == dtype else None
-    except (TypeError, ValueError):
-        return None
-
-
-def _write(root: str, name: str, kind: str, shards: list[Any]) -> dict[str, Any]:
-    entries = []
-    for number, value in enumerate(shards):
-        arrays: Arrays = {"value": value} if TYPES[kind] is None else value.to_arrays()
-        folder = f"{name}/{number:05d}"
-        write_arrays(f"{root}/{folder}", arrays)
-        entries.append({key: _fingerprint(array) for key, array in arrays.items()})
-    return {"kind": kind, "shards": entries}
-
-
-def _fingerprint(array: Array) -> dict[str, Any]:
-    dtype = array.dtype if isinstance(array, np.ndarray) else array.type
-    shape = list(array.shape) if isinstance(array, np.ndarray) else [len(array)]
-    return {"dtype": str(dtype), "shape": shape, "sha256": _sha256(array)}
-
-
-def _sha256(array: Array) -> str:
-    digest = hashlib.sha256()
-    if isinstance(array, np.ndarray):
-        digest.update(raw_bytes(array))
-    else:
-        # Slices share buffers: hash what the array means, not what lies behind it.
-        lengths = pc.binary_length(array).to_numpy(zero_copy_only=False)
-        digest.update(lengths.astype(np.int64).tobytes())
-        digest.update("".join(array.to_pylist()).encode())
-    return digest.hexdigest()
-
-
-def _read(root: str, name: str, entry: dict[str, Any], path: Any) -> list[Any]:
-    made = TYPES[entry["kind"]]
-    values = []
-    for number, wanted in enumerate(entry["shards"]):
-        try:
-            arrays = read_arrays(f"{root}/{name}/{number:05d}", tuple(wanted))
-        except (OSError, ValueError, pa.ArrowInvalid) as error:
-            raise FormatError(f"{path} is damaged: {name} cannot be read ({error})") from error
-        for key, array in arrays.items():
-            if _sha256(array) != wanted[key]["sha256"]:
-                raise FormatError(f"{path} is damaged: {name} is not what was saved")
-        values.append(arrays["value"] if made is None else made.from_arrays(arrays))
-    return values
-
-
 def _layout(saved: dict[str, Any]) -> Layout:
-    user, item = (_pandas_dtype(name) for name in saved["dtypes"])
+    user, item = (named_dtype(name) for name in saved["dtypes"])
     return Layout(saved["kind"], Names(*saved["names"]), user, item, saved["part"])
-
-
-def _pandas_dtype(name: str | None) -> Any:
-    import pandas as pd
-
-    return None if name is None else pd.api.types.pandas_dtype(name)

@@ -36,7 +36,7 @@ BELOW = {
     "filters": {*_DATA, "filters"},
     "history_features": {*_DATA, "history_features"},
     "metrics": {*_DATA, "metrics"},
-    "preparation": {*_DATA, "preparation", "store"},  # what is saved, is saved in one way
+    "preparation": {*_DATA, "preparation"},
     "report": {"report", "engine", "errors"},
     "significance": {"engine", "errors"},
     "models": {*_DATA, "models", "store", "tuning"},

@@ -151,7 +151,7 @@ def _running(label: str, total: int) -> Iterator[Callable[[], None]]:
         if in_process():
             stack.enter_context(single_threaded_blas())
             stack.enter_context(_TaskCounter(step))
-        stack.enter_context(_quiet_shuffles())
+        stack.enter_context(quiet_shuffles())
         logger.debug("%s: %d tasks", label, total)
         yield step
 
@@ -168,7 +168,7 @@ class _TaskCounter(Callback):  # type: ignore[misc]
 
 
 @contextmanager
-def _quiet_shuffles() -> Iterator[None]:
+def quiet_shuffles() -> Iterator[None]:
     """Hold back the two warnings that distributed logs for every shuffle that it plans."""
     log = logging.getLogger("distributed.shuffle._scheduler_plugin")
     level = log.level

@@ -4,24 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from daskrec.data.blocks import UserBlock
-from daskrec.data.features import FeatureBlock
+from daskrec.data.folders import TYPES
 from daskrec.data.history import History
-from daskrec.data.ids import Ids, ShardedIds, concat
+from daskrec.data.ids import ShardedIds, concat
 from daskrec.data.log import Layout
-from daskrec.engine.csr import Csr
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.models.asked import Catalogue
 
-# The classes that a state may hold; None is an array. A saved model names them by these
-# words alone.
-TYPES: dict[str, Any] = {
-    "array": None,
-    "csr": Csr,
-    "ids": Ids,
-    "block": UserBlock,
-    "features": FeatureBlock,
-}
 _STATE = "state/"
 
 

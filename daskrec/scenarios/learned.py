@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from daskrec import store
+from daskrec.data.folders import dtype_name, named_dtype
 from daskrec.data.tables import Table
 from daskrec.engine.arrays import Array
 from daskrec.engine.shared import Shared
@@ -136,7 +136,7 @@ def _put_processor(box: Box, processor: HistoryBasedFeaturesProcessor) -> Plain:
         out["log"] = {
             "kind": [log._like.kind, log._like.part],
             "ids": list(log._names),
-            "dtypes": [store._dtype_name(dtype) for dtype in log._dtypes],
+            "dtypes": [dtype_name(dtype) for dtype in log._dtypes],
             "based": [log.calc_timestamp_based, log.calc_relevance_based],
             "users": _put_lookup(box, "log-users", log._users),
             "items": _put_lookup(box, "log-items", log._items),
@@ -153,7 +153,7 @@ def _get_processor(box: Box, processor: HistoryBasedFeaturesProcessor, saved: Pl
         log, held = processor.log_processor, saved["log"]
         log._like = _table(held["kind"])
         log._names = tuple(held["ids"])
-        log._dtypes = tuple(store._pandas_dtype(name) for name in held["dtypes"])
+        log._dtypes = tuple(named_dtype(name) for name in held["dtypes"])
         log.calc_timestamp_based, log.calc_relevance_based = held["based"]
         log._users = _get_lookup(box, "log-users", held["users"])
         log._items = _get_lookup(box, "log-items", held["items"])
@@ -167,7 +167,7 @@ def _put_popularity(box: Box, side: str, part: ConditionalPopularityProcessor) -
     assert part._tables is not None
     return {
         "kind": [part._like.kind, part._like.part],
-        "entity": [part._entity, part.entity_name, store._dtype_name(part._dtype)],
+        "entity": [part._entity, part.entity_name, dtype_name(part._dtype)],
         "tables": [
             {
                 "name": name,
@@ -184,7 +184,7 @@ def _get_popularity(
 ) -> None:
     part._like = _table(saved["kind"])
     part._entity, part.entity_name, dtype = saved["entity"]
-    part._dtype = store._pandas_dtype(dtype)
+    part._dtype = named_dtype(dtype)
     part._tables = {
         held["name"]: ShareTable(
             box.get(f"{side}-popularity-{n}", Shares, held["shards"]),

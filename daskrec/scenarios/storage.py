@@ -11,20 +11,18 @@
 import datetime
 import importlib
 import json
-import uuid
 from typing import Any
 
-import daskrec
 from daskrec import store
+from daskrec.data.folders import Format, Manifest, open_manifest, read_shards, write_shards
 from daskrec.data.ids import concat
-from daskrec.engine.arrays import Array, open_folder
+from daskrec.engine.arrays import Array
 from daskrec.errors import FormatError
 from daskrec.scenarios import learned
 from daskrec.scenarios.fallback_model import Fallback
 from daskrec.scenarios.two_stages import TwoStagesScenario
 
-FORMAT = "daskrec-scenario"
-VERSION = 1
+FORMAT = Format("daskrec-scenario", 1, "a scenario")
 _CLASSES: dict[str, Any] = {"Fallback": Fallback, "TwoStagesScenario": TwoStagesScenario}
 _PLAIN = {
     "Fallback": ("threshold",),
@@ -68,32 +66,18 @@ def save(scenario: Any, path: Any, overwrite: bool = False) -> None:
     """
     _ = scenario._fitted
     arrays, facts = _learned(scenario)
-    fs, target = open_folder(str(path))
-    target = target.rstrip("/")
-    if fs.exists(target) and not overwrite:
-        raise FileExistsError(f"{path} exists: pass overwrite=True to replace it")
-    beside = f"{target}.part-{uuid.uuid4().hex}"
-    try:
-        fs.makedirs(beside, exist_ok=True)
-        root = fs.unstrip_protocol(beside)
+
+    def fill(url: str) -> Manifest:
+        found = _describe(scenario) | {"learned": facts}
         for name, model in _models(scenario).items():
-            model.save(f"{root}/{name}")
-        manifest = _describe(scenario) | {"learned": facts}
-        manifest["arrays"] = {
-            name: store._write(root, f"arrays/{name}", "array", [array])
+            model.save(f"{url}/{name}")
+        found["arrays"] = {
+            name: write_shards(url, f"arrays/{name}", "array", [array])
             for name, array in arrays.items()
         }
-        with fs.open(f"{beside}/manifest.json", "w") as sink:
-            json.dump(manifest, sink, indent=1)
-        old = f"{target}.old-{uuid.uuid4().hex}"
-        if fs.exists(target):
-            fs.mv(target, old, recursive=True)
-        fs.mv(beside, target, recursive=True)
-        if fs.exists(old):
-            fs.rm(old, recursive=True)
-    finally:
-        if fs.exists(beside):
-            fs.rm(beside, recursive=True)
+        return found
+
+    FORMAT.write(path, overwrite, fill)
 
 
 def load(path: Any) -> Any:
@@ -106,38 +90,20 @@ def load(path: Any) -> Any:
     FormatError
         The folder is neither, was written by a newer version, or is damaged.
     """
-    fs, root = open_folder(str(path))
-    root = root.rstrip("/")
-    if not fs.exists(root):
-        raise FileNotFoundError(f"no model is at {path}")
-    manifest = _read_manifest(fs, root, path)
-    if manifest.get("format") == store.FORMAT:
-        return store.load(path)
-    if manifest.get("format") != FORMAT or manifest.get("class") not in _CLASSES:
-        raise FormatError(f"{path} is not a scenario saved by daskrec")
-    if manifest["version"] > VERSION:
-        raise FormatError(
-            f"{path} has format {FORMAT} {manifest['version']}, written by daskrec "
-            f"{manifest['daskrec']}; this version reads up to {VERSION}: install a newer daskrec"
-        )
-    url = fs.unstrip_protocol(root)
+    _, manifest = open_manifest(path, FORMAT.what)
+    if manifest.get("format") == store.FORMAT.name:
+        return store.load_model(path)
+    url, manifest = FORMAT.read(path)
+    if manifest["class"] not in _CLASSES:
+        raise FormatError(f"{path} holds a scenario of an unknown class {manifest['class']!r}")
     models = {name: load(f"{url}/{name}") for name in manifest["models"]}
     arrays: dict[str, Array] = {
-        name: concat(store._read(url, f"arrays/{name}", entry, path))
+        name: concat(read_shards(url, f"arrays/{name}", entry, path))
         for name, entry in manifest["arrays"].items()
     }
     if manifest["class"] == "Fallback":
         return Fallback(**models, **manifest["params"])
     return _two_stages(models, manifest, arrays)
-
-
-def _read_manifest(fs: Any, root: str, path: Any) -> dict[str, Any]:
-    try:
-        with fs.open(f"{root}/manifest.json", "r") as source:
-            manifest: dict[str, Any] = json.load(source)
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError) as error:
-        raise FormatError(f"{path} is not a scenario saved by daskrec: {error}") from error
-    return manifest
 
 
 def _models(scenario: Any) -> dict[str, Any]:
@@ -161,9 +127,6 @@ def _describe(scenario: Any) -> dict[str, Any]:
         raise ValueError(f"{name} is no scenario of daskrec: it cannot be saved")
     params = {key: getattr(scenario, key) for key in _PLAIN[name]}
     found = {
-        "format": FORMAT,
-        "version": VERSION,
-        "daskrec": daskrec.__version__,
         "class": name,
         "models": list(_models(scenario)),
         "params": params,

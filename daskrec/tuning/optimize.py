@@ -124,7 +124,7 @@ class _Run:
         """Run new trials: one in this thread, several side by side."""
         if len(each) < 2:
             return [self.bench.run(params) for params in each]
-        with ThreadPoolExecutor(len(each)) as pool, runtime._quiet_shuffles():
+        with ThreadPoolExecutor(len(each)) as pool, runtime.quiet_shuffles():
             contexts = [copy_context() for _ in each]  # they may name a client
             return list(
                 pool.map(lambda own, params: own.run(self.bench.run, params), contexts, each)

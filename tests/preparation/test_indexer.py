@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.logs import KINDS, as_kind, kind_of, random_log, to_pandas, with_empty_partitions
 
+import daskrec
 from daskrec.errors import FormatError, LogError, NotFittedError
 from daskrec.preparation import DataPreparator, Indexer, load_indexer, save_indexer
 
@@ -169,6 +170,7 @@ def test_saving_and_loading(tmp_path) -> None:
         indexer.save(path)
     indexer.save(path, overwrite=True)
     assert load_indexer(path).user_count == 4
+    assert isinstance(daskrec.load(path), Indexer)
     assert [entry.name for entry in tmp_path.iterdir()] == ["indexer"]
 
 

@@ -220,7 +220,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     inner = Fallback(KNN(), RandomRec(seed=1))
     model = Fallback(ALSWrap(rank=4, seed=0), inner, threshold=8).fit(LOG)
     model.save(tmp_path / "model")
-    again = load(tmp_path / "model")
+    again = daskrec.load(tmp_path / "model")
     assert str(again) == "Fallback(ALSWrap, Fallback(KNN, RandomRec))"
     assert again.threshold == 8
     assert_same(again.predict(LOG, 5), model.predict(LOG, 5))
