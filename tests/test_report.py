@@ -222,6 +222,14 @@ def test_labels_of_points_stand_where_there_is_room(points: list, sides: list[st
     assert [side.replace(" center", "") for side in found] == sides
 
 
+def test_intervals_end_inside_the_axes(found: Comparison) -> None:
+    layout = found.plot_tradeoff("Coverage").to_plotly_json()["layout"]
+    low, high = layout["yaxis"]["range"]
+    ends = found.results[[f"{found.primary}_low", f"{found.primary}_high"]]
+    assert low < ends.min().min()
+    assert ends.max().max() < high
+
+
 # ---------------------------------------------------------------- what may be given
 
 

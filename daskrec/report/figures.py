@@ -166,7 +166,8 @@ def tradeoff(scores: Scores, x: str, y: str) -> Figure:
             f"<br>{escape(x)} %{{x:.4f}}{_interval_text(scores, x, place)}<extra></extra>"
         )
         traces.append(trace)
-    layout = _layout(axis(x, range=_room(across), nticks=6), axis(y, range=_room(up), nticks=6))
+    ranges = [_room(_ends(scores, column)) for column in (x, y)]
+    layout = _layout(axis(x, range=ranges[0], nticks=6), axis(y, range=ranges[1], nticks=6))
     return {"data": traces, "layout": layout}
 
 
@@ -285,6 +286,14 @@ def _interval_text(scores: Scores, column: str, place: int) -> str:
         return ""
     low, high = scores.low[column].iloc[place], scores.high[column].iloc[place]
     return f" ({low:.4f} to {high:.4f})" if np.isfinite([low, high]).all() else ""
+
+
+def _ends(scores: Scores, column: str) -> Vector:
+    """Return all that is drawn of a column: means and the ends of their intervals."""
+    drawn = [scores.means[column]]
+    if scores.spread(column) is not None:
+        drawn += [scores.low[column], scores.high[column]]
+    return np.concatenate([values.to_numpy(float) for values in drawn])
 
 
 def _room(values: Vector) -> list[float] | None:
