@@ -95,7 +95,9 @@ def _sort_lists(indptr: Int64s, rows: Int64s, scores: Floats) -> None:
         if mine.size <= _SHORT:
             _sort_short(mine, scores)
         else:
-            mine[:] = mine[np.argsort(-scores[mine], kind="mergesort")]
+            # Backwards and back again, not negated: the lowest integer has no negative.
+            back = mine[::-1].copy()
+            mine[:] = back[np.argsort(scores[back], kind="mergesort")][::-1]
 
 
 def rank_rows(indptr: Int64s, rows: Int64s, scores: Floats) -> None:

@@ -59,3 +59,9 @@ def test_groups_against_sorted_lists(data, first, second, size) -> None:
     limits = np.array([0, 1, 2, limit])
     chosen = first_of_groups(groups, 4, keys, limits)
     assert np.flatnonzero(chosen).tolist() == sorted(rows[places < limits[groups[rows]]])
+
+
+def test_the_lowest_integer_comes_last_in_long_groups() -> None:
+    key = np.array([-(2**63), *([5] * 40), 2**63 - 1])
+    _, rows = sort_groups(np.zeros(len(key), np.int64), 1, [key])
+    assert rows.tolist() == [41, *range(1, 41), 0]
