@@ -74,6 +74,7 @@ def test_no_model_imports_another() -> None:
         "asked",
         "non_personalized",
         "outcomes",
+        "item_gram",
         "item_pairs",
         "rule_metrics",
         "updates",

@@ -17,6 +17,8 @@ DEFAULTS: dict[str, Any] = {
     # Largest array that a task may hold as a whole; above it, tasks take only the rows
     # that they need.
     "share-limit": "4 GiB",
+    # Dense items x items arrays that one fit may hold at a time, all together.
+    "dense-limit": "8 GiB",
     # Folder or fsspec URL that every worker sees; a temporary folder when not set.
     "storage-path": None,
     # "auto" shows progress on long work when standard error is a terminal.

@@ -1,5 +1,6 @@
 """The models: one file for each, or for each close family."""
 
+from daskrec.models.admm_slim import ADMMSLIM
 from daskrec.models.als import ALSWrap
 from daskrec.models.association_rules import AssociationRulesItemRec
 from daskrec.models.base import BaseRecommender
@@ -17,6 +18,7 @@ from daskrec.models.user_pop_rec import UserPopRec
 from daskrec.models.wilson import Wilson
 
 __all__ = [
+    "ADMMSLIM",
     "KLUCB",
     "KNN",
     "UCB",

@@ -60,7 +60,8 @@ class Bench:
     common
         What models share between fits.
     seed
-        Given to trials of a model that has a parameter ``seed`` and no value for it.
+        Given to trials of a model that has a parameter ``seed`` and no value for it, and draws
+        numbers of its own without one.
 
     Raises
     ------
@@ -81,7 +82,7 @@ class Bench:
     ) -> None:
         self.model, self.criterion, self.k, self.common = model, criterion, int(k), common
         self._params = model.get_params()
-        if self._params.get("seed", seed) is None:
+        if model._draws_without_seed and self._params.get("seed", seed) is None:
             self._params["seed"] = seed
         log = model._read_log(train).held()
         self.test = _held(test)

@@ -5,6 +5,7 @@ from typing import Any
 
 import daskrec
 from daskrec.models import (
+    ADMMSLIM,
     KLUCB,
     KNN,
     UCB,
@@ -92,6 +93,12 @@ CASES = [
             "session_col": "user_idx",
             **RULES,
         },
+    ),
+    Case(ADMMSLIM, {"lambda_1": 0.1, "lambda_2": 2.0}, tolerance=1e-5),
+    Case(
+        ADMMSLIM,
+        {"lambda_1": 0.5, "lambda_2": 5.0, "seed": 6, "precision": "single"},
+        tolerance=1e-3,
     ),
     Case(ClusterRec, {"num_clusters": 2, "seed": 4}, counts_rows=True, featured=True),
     Case(ALSWrap, {"rank": 4, "seed": 1}, tolerance=1e-4),
