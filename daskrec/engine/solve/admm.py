@@ -105,7 +105,7 @@ def solve(gram: Table, weight: float, ridge: float, seed: int | None, stop: Stop
         ``lambda_1`` and ``lambda_2``.
     seed
         Of a start at random, with which rho moves as in the original although the inverse
-        stays that of the first one; None starts at zero and keeps rho.
+        stays that of the first one; None starts at zero and keeps a rho of its own.
     stop
         When to stop.
 
@@ -120,6 +120,8 @@ def solve(gram: Table, weight: float, ridge: float, seed: int | None, stop: Stop
     """
     count, rho = len(gram), float(ridge)
     diagonal = np.arange(count)
+    if seed is None:  # of the size of the table, so that a small ridge does not stall it
+        rho = max(rho, float(np.mean(gram[diagonal, diagonal], dtype=np.float64)))
     shifted = gram.copy()
     shifted[diagonal, diagonal] += ridge + rho
     m = inverse(shifted)
