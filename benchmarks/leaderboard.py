@@ -69,7 +69,7 @@ def run(
         if mine is not None:
             passed = _verdict(entry.key, name, mine, theirs)
             _add(table, f"`{entry.model!r}`", "daskrec", mine["figures"], passed)
-        if theirs:
+        if theirs and entry.original is not None:
             _add(table, _call(*entry.original), "original", theirs)
         if entry.key in published:
             _add(table, "", "original, published", published[entry.key])

@@ -22,6 +22,7 @@ import pandas as pd
 from benchmarks import leaderboard_data as board
 
 REQUIREMENTS = ("replay-rec[spark]==0.22.0", "pyspark>=3.5,<3.6", "pandas<3", "setuptools")
+THEIRS = [entry for entry in board.ENTRIES if entry.original is not None]
 _ROOT = Path(__file__).parent.parent
 
 
@@ -84,7 +85,7 @@ def run(
     out
         The folder for the split and the lists (Parquet).
     keys
-        Of ``leaderboard_data.ENTRIES``; all of them by default.
+        Of the entries that the original has; all of them by default.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def run(
         "k": board.K,
         "share": board.SHARE,
         "least": board.LEAST,
-        "models": [_spec(entry) for entry in board.ENTRIES if not keys or entry.key in keys],
+        "models": [_spec(entry) for entry in THEIRS if not keys or entry.key in keys],
     }
     (out / "job.json").write_text(json.dumps(job))
     command = [str(python), "-m", "benchmarks.original_run", str(out / "job.json")]
@@ -138,6 +139,7 @@ def data_folder(given: str | None) -> Path:
 
 def _spec(entry: board.Entry) -> dict[str, Any]:
     """Return an entry as the other process takes it."""
+    assert entry.original is not None
     name, params = entry.original
     return {
         "key": entry.key,
@@ -169,9 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model",
         nargs="+",
-        choices=[entry.key for entry in board.ENTRIES],
+        choices=[entry.key for entry in THEIRS],
         default=[],
         metavar="KEY",
-        help=f"of {', '.join(entry.key for entry in board.ENTRIES)} (default all)",
+        help=f"of {', '.join(entry.key for entry in THEIRS)} (default all)",
     )
     return parser

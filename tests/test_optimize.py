@@ -570,6 +570,22 @@ def test_users_without_features_are_counted_once() -> None:
     assert len(caught) == 1
 
 
+def test_trials_see_the_features_of_all_candidates() -> None:
+    seen: list[set[int]] = []
+
+    class Watched(ALSWrap):
+        _feature_roles = ("user", "item")
+
+        def _scorer(self, features):
+            seen.append(set(features.items["item_idx"]))
+            return super()._scorer(features)
+
+    items = pd.DataFrame({"item_idx": np.arange(-100, 500), "price": 1.0})
+    few = TEST[TEST.item_idx == TEST.item_idx.iloc[0]]
+    Watched(rank=2, seed=0).optimize(TRAIN, few, None, items, {"rank": [1, 3]}, budget=2, seed=0)
+    assert seen == [set(TRAIN.item_idx)] * 2
+
+
 def test_models_that_take_no_features_do_not_mind_them() -> None:
     features = user_frame(np.arange(5_000))
     model = KNN()

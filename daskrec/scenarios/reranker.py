@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from daskrec.data.frames import kind_named
+from daskrec.data.values import pandas_array
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.engine.shared import Shared
@@ -188,8 +190,6 @@ def read_params(path: Any) -> dict[str, Any]:
 
 def top_rows(data: pd.DataFrame, scores: Vector, k: int | None) -> pd.DataFrame:
     """Return the pairs of a frame with scores, the best k of each user in order."""
-    from daskrec.data.frames import kind_named
-
     kind = kind_named("pandas")
     columns: Arrays = kind.arrays(data, [USER, ITEM]) | {RELEVANCE: scores}
     if not len(scores):
@@ -214,6 +214,4 @@ def _column(series: "pd.Series[Any]") -> Vector | None:
 
 
 def _text(series: "pd.Series[Any]") -> Any:
-    from daskrec.data.values import pandas_array
-
     return pandas_array(series)

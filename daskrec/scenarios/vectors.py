@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from daskrec.data import ids as id_tools
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.rows import read_ids
 from daskrec.data.tables import Table
@@ -94,14 +95,10 @@ def _listed(column: Any) -> list[Any]:
 
 
 def _order(ids: Any) -> Vector:
-    from daskrec.data.ids import factorize
-
-    return np.argsort(factorize(ids)[1], kind="stable")
+    return np.argsort(id_tools.factorize(ids)[1], kind="stable")
 
 
 def _joined(parts: list[Arrays]) -> Arrays:
-    from daskrec.data import ids
-
     filled = [part for part in parts if len(next(iter(part.values())))]
     out: Arrays = {}
     for name in filled[0]:
@@ -109,7 +106,7 @@ def _joined(parts: list[Arrays]) -> Arrays:
         if isinstance(columns[0], np.ndarray) and columns[0].dtype.kind == "O":
             out[name] = np.concatenate(columns)
         else:
-            out[name] = ids.concat(columns)
+            out[name] = id_tools.concat(columns)
     return out
 
 

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from daskrec.data.groups import Groups
-from daskrec.data.ids import Ids
-from daskrec.data.rows import check_ids, read_ids
+from daskrec.data.ids import Ids, factorize
+from daskrec.data.order import words
+from daskrec.data.rows import Faults, check_ids, read_ids
 from daskrec.data.tables import Table, each, timestamps
 from daskrec.engine.arrays import Arrays, Vector
+from daskrec.engine.keys import hash_ids
+from daskrec.engine.random import hash64
 from daskrec.errors import LogError
 from daskrec.params import Params, check_choice
 
@@ -39,10 +42,10 @@ class Columns:
         return list(dict.fromkeys(name for name in names if name is not None))
 
 
-class Splitter(Params, ABC):
-    """The base of all splitters: ``split`` cuts a log into a train and a test part.
+class BaseSplitter(Params, ABC):
+    """What splits into two and into folds have in common; it is not used by itself.
 
-    Both parts are frames of the kind of the log (lazy for a Dask log) with all its columns,
+    All parts are frames of the kind of the log (lazy for a Dask log) with all its columns,
     and rows in the order of the log. No row is on both sides, whatever the partitioning: what
     is drawn is drawn by the ids, and by the time where there is one.
     """
@@ -58,37 +61,6 @@ class Splitter(Params, ABC):
 
     _needs_time = False
     _needs_item = False
-
-    @abstractmethod
-    def _sides(self, table: Table, names: Columns) -> list[Any]:
-        """Return for each part the side of each row (int8), or a task that gives it."""
-
-    def split(self, interactions: Any) -> tuple[Any, Any]:
-        """Cut a log into two.
-
-        Parameters
-        ----------
-        interactions
-            A frame of any kind, or a path or glob of Parquet or CSV files.
-
-        Returns
-        -------
-        train, test : frame
-            Of the kind of the log. For a Dask log nothing is read before they are computed.
-
-        Raises
-        ------
-        LogError
-            A column that the splitter needs is missing, or its values cannot be used.
-        ValueError
-            A parameter is not allowed for this log.
-        """
-        self._check_params()
-        table, names = self._open(interactions)
-        sides = self._drop_cold(
-            table, names, self._whole_sessions(table, names, self._sides(table, names))
-        )
-        return cut(table, sides)
 
     def _open(self, interactions: Any) -> tuple[Table, Columns]:
         table = Table.of(interactions)
@@ -138,6 +110,41 @@ class Splitter(Params, ABC):
                 [(s, a, names.relevance) for s, a in zip(sides, arrays, strict=True)],
             )
         return sides
+
+
+class Splitter(BaseSplitter):
+    """The base of splitters: ``split`` cuts a log into a train and a test part."""
+
+    @abstractmethod
+    def _sides(self, table: Table, names: Columns) -> list[Any]:
+        """Return for each part the side of each row (int8), or a task that gives it."""
+
+    def split(self, interactions: Any) -> tuple[Any, Any]:
+        """Cut a log into two.
+
+        Parameters
+        ----------
+        interactions
+            A frame of any kind, or a path or glob of Parquet or CSV files.
+
+        Returns
+        -------
+        train, test : frame
+            Of the kind of the log. For a Dask log nothing is read before they are computed.
+
+        Raises
+        ------
+        LogError
+            A column that the splitter needs is missing, or its values cannot be used.
+        ValueError
+            A parameter is not allowed for this log.
+        """
+        self._check_params()
+        table, names = self._open(interactions)
+        sides = self._drop_cold(
+            table, names, self._whole_sessions(table, names, self._sides(table, names))
+        )
+        return cut(table, sides)
 
 
 def cut(table: Table, sides: list[Any]) -> tuple[Any, Any]:
@@ -197,9 +204,6 @@ def _without_relevance(sides: Vector, arrays: Arrays, name: str) -> Vector:
 
 def _unsplit(columns: Arrays, codes: Vector, ids: Ids, session: str, kept: np.int8) -> Vector:
     """Put all rows of a session on one side where they are on both."""
-    from daskrec.data.ids import factorize
-    from daskrec.data.rows import Faults
-
     sides = columns[""].copy()
     faults = Faults()
     known, place = factorize(check_ids(columns[session], session, faults))
@@ -217,10 +221,6 @@ def row_keys(arrays: Arrays, names: Columns, seed: int) -> Vector:
 
     Rows that agree in all three are drawn together.
     """
-    from daskrec.data.order import words
-    from daskrec.engine.keys import hash_ids
-    from daskrec.engine.random import hash64
-
     key = hash64(seed, hash_ids(read_ids(arrays[str(names.user)], str(names.user), "the log")))
     if names.item is not None:
         item = read_ids(arrays[names.item], names.item, "the log")

@@ -9,11 +9,11 @@ from daskrec.data.tables import each
 from daskrec.engine.arrays import Vector
 from daskrec.engine.random import stream
 from daskrec.params import check_choice, check_whole
-from daskrec.splitters.base import TEST, TRAIN, Columns, Splitter, cut, drawn_seed
+from daskrec.splitters.base import TEST, TRAIN, BaseSplitter, Columns, cut, drawn_seed
 from daskrec.splitters.places import histories, sides_by_place
 
 
-class KFolds(Splitter):
+class KFolds(BaseSplitter):
     """Deal the rows of each user out to folds; each fold is the test once.
 
     Parameters
@@ -68,8 +68,8 @@ class KFolds(Splitter):
         check_whole("n_folds", self.n_folds, 2)
         check_choice("strategy", self.strategy, ("query",))
 
-    def split(self, interactions: Any) -> Iterator[tuple[Any, Any]]:  # type: ignore[override]
-        """Yield for each fold the other rows and its own, as ``Splitter.split`` returns them."""
+    def split(self, interactions: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield for each fold the other rows and its own; frames as of ``Splitter.split``."""
         self._check_params()
         table, names = self._open(interactions)
         folds = self._folds(table, names)
@@ -82,9 +82,6 @@ class KFolds(Splitter):
         order = stream(drawn_seed(self.seed), "splitters.order")
         groups = histories(table, names, str(names.user), order)
         return sides_by_place(groups, _fold, self.n_folds)
-
-    def _sides(self, table: Any, names: Columns) -> list[Any]:
-        raise NotImplementedError("KFolds has as many splits as folds")
 
 
 def _fold(place: Vector, count: Vector, folds: int) -> Vector:

@@ -88,8 +88,10 @@ class Bench:
         self.test = _held(test)
         asked = logs.read_log(self.test, "test", Needs(False, user=model._log_needs().user))
         wanted = encode.distinct_users(asked)
-        self._test_features = restricted(model, features, asked, wanted)
         learned = restricted(model, features, log, None)
+        # Candidates are the items of the training, whichever of them the test has.
+        served = restricted(model, Features(features.users), asked, wanted)
+        self._test_features = Features(served.users, learned.items)
         self.data: Interactions
         self.data, users, bounds = model._encode(log, learned)
         self.catalogue = Catalogue(users, Shared(self.data.item_ids), bounds, log.layout)
