@@ -13,10 +13,10 @@ from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.errors import LogError
 from daskrec.metrics.columns import Side
 from daskrec.metrics.measured import Measured
+from daskrec.metrics.medians import lower_medians
 from daskrec.metrics.modes import check_alpha
 from daskrec.metrics.passes import Pass
 from daskrec.metrics.scene import widen
-from daskrec.metrics.selection import lower_medians
 
 
 class Evaluation:

@@ -14,7 +14,7 @@ import numpy as np
 
 from daskrec.data.groups import Groups
 from daskrec.data.ids import Ids, factorize
-from daskrec.data.order import words
+from daskrec.data.order_statistics import words
 from daskrec.data.rows import Faults, check_ids, read_ids
 from daskrec.data.tables import Table, each, timestamps
 from daskrec.engine.arrays import Arrays, Vector

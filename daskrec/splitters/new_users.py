@@ -7,7 +7,7 @@ import numpy as np
 
 from daskrec.data.groups import Groups
 from daskrec.data.ids import Ids
-from daskrec.data.order import value_at
+from daskrec.data.order_statistics import value_at
 from daskrec.data.tables import Table, each, timestamps
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.splitters.base import OUT, TEST, TRAIN, Columns, Splitter

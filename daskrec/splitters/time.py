@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from daskrec.data.order import value_at
+from daskrec.data.order_statistics import value_at
 from daskrec.data.tables import Table, each, timestamps
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.errors import LogError

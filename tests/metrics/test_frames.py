@@ -29,8 +29,8 @@ from daskrec.metrics import (
     Unexpectedness,
     buckets,
     evaluate,
+    medians,
     passes,
-    selection,
 )
 
 KS = [2, 10]
@@ -156,7 +156,7 @@ def test_many_rows_and_values(case, monkeypatch) -> None:
     frames, categories, expected = case
     monkeypatch.setattr(buckets, "_ROWS_PER_BUCKET", 20)
     monkeypatch.setattr(passes, "_KEPT_BYTES", 0)
-    monkeypatch.setattr(selection, "_FEW", 1)
+    monkeypatch.setattr(medians, "_FEW", 1)
     given = {name: with_empty_partitions(f, 5) for name, f in frames.items()}
     found = run(given, categories)
     assert not found._outcome.summary.kept
@@ -251,11 +251,11 @@ def test_random_state_and_inputs_stay_as_they_are(case) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5, 1000])
 def test_lower_medians_without_gathering(count, monkeypatch) -> None:
-    monkeypatch.setattr(selection, "_FEW", 0)
+    monkeypatch.setattr(medians, "_FEW", 0)
     rng = np.random.default_rng(count)
     table = np.stack([rng.standard_normal(count), rng.integers(-2, 3, count) / 3.0])
     parts = np.array_split(table, 3, axis=1)
     tasks = runtime.tasks(np.asarray, [(part,) for part in parts])
     expected = np.sort(table, axis=1)[:, (count - 1) // 2].tolist()
-    assert selection.lower_medians(tasks, 2, count, True) == expected
-    assert selection.lower_medians(parts, 2, count, False) == expected
+    assert medians.lower_medians(tasks, 2, count, True) == expected
+    assert medians.lower_medians(parts, 2, count, False) == expected
