@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from daskrec.comparison.board import Settings
-from daskrec.comparison.gather import distinct_ids, only_ids
+from daskrec.comparison.gather import distinct_ids
 from daskrec.comparison.outcome import Comparison
 from daskrec.comparison.trials import Task, is_fitted, is_frame, name_models, run_trial
 from daskrec.data.ids import Ids
 from daskrec.data.paths import open_frame
+from daskrec.data.rows_among import rows_among
 from daskrec.data.selection import read_selection
 from daskrec.errors import LogError
 from daskrec.metrics import MAP, MRR, NDCG, Coverage, HitRate, Metric, Novelty, Surprisal
@@ -139,7 +140,7 @@ def _users_of_test(test: Any, users: Any) -> tuple[Any, Ids]:
     chosen = read_selection(users, "user", known)
     if chosen is not None:
         known = Ids(chosen.values.take((known.encode(chosen.values) >= 0).nonzero()[0]))
-        test = only_ids(test, "user", known, "test")
+        test = rows_among(test, "test", users=known)
     if not len(known):
         raise LogError("test has no rows" + ("" if users is None else " of these users"))
     return test, known
@@ -149,7 +150,7 @@ def _metrics(given: Any, train: Any, users: Ids) -> list[Metric]:
     if given is None:
         usual = [HitRate(), MAP(), MRR(), NDCG(), Coverage(train), Surprisal(train)]
         # Novelty is averaged over the users of its log: those who are served.
-        seen = only_ids(train, "user", users, "train")
+        seen = rows_among(train, "train", users=users)
         return [*usual, Novelty(seen)] if len(distinct_ids(seen, "user", "train")) else usual
     chosen = [given] if isinstance(given, Metric) else list(given)
     wrong = [one for one in chosen if not isinstance(one, Metric)]

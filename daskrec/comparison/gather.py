@@ -42,20 +42,6 @@ def _union(one: Ids, other: Ids) -> Ids:
     return ids.union([one, other])
 
 
-def only_ids(frame: Any, role: str, chosen: Ids, what: str) -> Any:
-    """Return the rows of a frame whose user or item is among some ids: the same kind of frame."""
-    table = Table.of(frame, what)
-    name = table.role(role)
-    masks = [
-        call(table.lazy, _mask, part, name, what, Shared(chosen)) for part in table.arrays([name])
-    ]
-    return table.filter(masks)
-
-
-def _mask(columns: Arrays, name: str, what: str, chosen: Shared[Ids]) -> Vector:
-    return np.asarray(chosen.get().encode(read_ids(columns[name], name, what)) >= 0)
-
-
 def rows_of(frame: Any, role: str, chosen: Ids, names: Sequence[str], what: str) -> Arrays:
     """Bring the rows of some users or items here.
 

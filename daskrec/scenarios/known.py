@@ -8,9 +8,10 @@ import numpy as np
 from daskrec.data import encode, frames, ids
 from daskrec.data import log as logs
 from daskrec.data.groups import Groups
-from daskrec.data.ids import Ids, ShardedIds
+from daskrec.data.ids import Ids
 from daskrec.data.paths import open_frame
 from daskrec.data.rows import read_ids
+from daskrec.data.rows_among import rows_among
 from daskrec.data.selection import read_selection
 from daskrec.data.tables import Table
 from daskrec.engine.arrays import Array, Arrays, Vector
@@ -75,31 +76,10 @@ def _only(held: Ids, mask: Any) -> Ids:
 def served_pairs(model: Any, frame: Any) -> Any:
     """Return the rows of a frame of pairs that a model knows the ids of."""
     users = None if model.can_predict_cold_users else model._fitted.user_ids
-    items = None
-    if not model.can_predict_cold_items:
-        items = ShardedIds.of(model._fitted.item_ids.get())
+    items = None if model.can_predict_cold_items else model._fitted.item_ids.get()
     if users is None and items is None:
         return frame
-    return rows_of(Table.of(frame, "pairs"), users, items)
-
-
-def rows_of(table: Table, users: ShardedIds | None, items: ShardedIds | None) -> Any:
-    """Return the rows of a table whose users and items are known; None knows all.
-
-    One of the two, at least, is not None.
-    """
-    sides = {"user": users, "item": items}
-    encoders = {table.role(role): known for role, known in sides.items() if known is not None}
-    names = tuple(encoders)
-    read = Table(table.kind, table.part, table.names, table.arrays(names), table.what)
-    return table.filter(read.map(_known, names, tuple(encoders.values()), table.what))
-
-
-def _known(columns: Arrays, names: tuple[str, ...], encoders: Any, what: str) -> Vector:
-    mask = np.ones(len(columns[names[0]]), dtype=bool)
-    for name, encoder in zip(names, encoders, strict=True):
-        mask &= encoder.encode(read_ids(columns[name], name, what)) >= 0
-    return mask
+    return rows_among(frame, "pairs", users=users, items=items)
 
 
 def held(log: Any) -> Any:
@@ -127,4 +107,4 @@ def _has_rows(columns: Arrays, codes: Vector, found: Ids, threshold: int) -> Vec
 def rows_of_users(test: Any, log: Any) -> Any:
     """Return the rows of a test whose users are in a log."""
     users = encode.distinct_users(logs.read_log(log, needs=PLAIN))
-    return rows_of(Table.of(test, "test"), users, None)
+    return rows_among(test, "test", users=users)

@@ -2,15 +2,11 @@
 
 from typing import Any
 
-import numpy as np
-
 from daskrec.data import encode, ids, ranges
 from daskrec.data.blocks import Features
 from daskrec.data.ids import ShardedIds
 from daskrec.data.log import Log
-from daskrec.data.rows import read_ids
-from daskrec.data.tables import Table, call
-from daskrec.engine.arrays import Arrays, Vector
+from daskrec.data.rows_among import rows_among
 
 
 def restricted(model: Any, features: Features, log: Log, users: ShardedIds | None) -> Features:
@@ -31,25 +27,11 @@ def restricted(model: Any, features: Features, log: Log, users: ShardedIds | Non
     for role in model._feature_roles:
         frame = getattr(features, f"{role}s")
         if frame is not None and role == "user":
-            found["users"] = _rows_of(frame, role, users or encode.distinct_users(log))
+            known = users or encode.distinct_users(log)
+            found["users"] = rows_among(frame, "user_features", users=known)
         elif frame is not None:
-            found["items"] = _rows_of(frame, role, _items_of(log))
+            found["items"] = rows_among(frame, "item_features", items=_items_of(log))
     return Features(**found)
-
-
-def _rows_of(source: Any, role: str, known: ShardedIds) -> Any:
-    """Return the rows of a frame of features whose ids are among some."""
-    table = Table.of(source, f"{role}_features")
-    column = table.role(role)
-    options = column, table.what, known
-    return table.filter([call(table.lazy, _mask, a, *options) for a in table.arrays([column])])
-
-
-def _mask(arrays: Arrays, column: str, what: str, known: ShardedIds) -> Vector:
-    found = read_ids(arrays[column], column, what)
-    if len(found) and len(known):
-        ids.same_kind(known.shards[0].get().values, found)
-    return np.asarray(known.encode(found) >= 0)
 
 
 def _items_of(log: Log) -> ShardedIds:
