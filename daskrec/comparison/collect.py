@@ -219,7 +219,6 @@ def _found_by(held: Array, rows: Sequence[Array], titles: Titles) -> list[Entry]
 
 
 def _joined(arrays: Sequence[Array]) -> Array:
-
     filled = [array for array in arrays if len(array)] or list(arrays[:1])
     return concat(filled)
 

@@ -1,6 +1,5 @@
 """What an experiment measures: the two forms of its arguments, read into one plan."""
 
-import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,7 +127,7 @@ def plan_by_truth(
             raise LogError(f"{given} has no lengths of lists: make it with some, {given}([5, 10])")
         if isinstance(given.mode, PerUser):
             raise LogError(f"{given} has the mode PerUser, and a table has room for one number")
-        metric = _with_names(given, names)
+        metric = given._with_columns(names)
         for suffix, base in _bases(metric, base_recommendations):
             label = f"{metric}{metric.mode.suffix}{suffix}"
             measured.append(Measured(metric, list(given.topk), label, base))
@@ -147,15 +146,6 @@ def _check_metrics(given: Iterable[Any]) -> None:
     wrong = [one for one in given if not isinstance(one, Metric)]
     if wrong or not given:
         raise LogError(f"metrics must be metrics, such as NDCG(), not {wrong or given!r}")
-
-
-def _with_names(metric: Metric, names: Mapping[str, str | None]) -> Metric:
-    """Return a metric that knows the names of columns, unless it has some of its own."""
-    named = copy.copy(metric)
-    for role, name in names.items():
-        if name is not None and getattr(named, role) is None:
-            setattr(named, role, name)
-    return named
 
 
 def _bases(metric: Metric, given: Any) -> list[tuple[str, Any]]:
