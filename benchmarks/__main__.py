@@ -12,6 +12,7 @@ TABLES = (
     "gram",
     "rules",
     "topk",
+    "dense",
     "als",
     "pop",
     "startup",

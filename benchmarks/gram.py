@@ -1,6 +1,6 @@
 """Item-item similarities with the 100 best of each item: KNN against sparse_dot_topn."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -52,7 +52,7 @@ def run(dataset: Dataset, rounds: int) -> Table:
 def _ours(dataset: Dataset, graded: bool) -> Csr:
     model = KNN(TOP, use_relevance=graded)
     model._fit(dataset.blocks)
-    return model.similarity_.get()
+    return cast(Csr, model.similarity_.get())
 
 
 def _peer(by_item: Any, by_user: Any) -> Any:

@@ -28,12 +28,14 @@ from daskrec.data.features import FeatureBlock
 from daskrec.data.ids import Ids
 from daskrec.engine.arrays import Array, Arrays, open_folder, raw_bytes, read_arrays, write_arrays
 from daskrec.engine.csr import Csr
+from daskrec.engine.dense import DenseRows
 from daskrec.errors import FormatError
 
 # What a folder may hold; None is an array. Manifests name them by these words alone.
 TYPES: dict[str, Any] = {
     "array": None,
     "csr": Csr,
+    "dense": DenseRows,
     "ids": Ids,
     "block": UserBlock,
     "features": FeatureBlock,

@@ -112,6 +112,16 @@ def compute(tasks: Sequence[Delayed], label: str) -> list[Any]:
         return list(dask.compute(*tasks, optimize_graph=False, scheduler=_scheduler() or _threads))
 
 
+def alone(function: Callable[..., Any], *args: Any, label: str) -> Any:
+    """Call a function that takes a whole machine; where there are workers, on one of them.
+
+    In this process it has all threads of BLAS, which tasks do not.
+    """
+    if in_process():
+        return function(*args)
+    return compute([task(function, *args)], label)[0]
+
+
 def persist(tasks: Sequence[Delayed], label: str) -> list[Any]:
     """Run tasks and keep their results where they are.
 

@@ -5,6 +5,7 @@ from daskrec.models.als import ALSWrap
 from daskrec.models.association_rules import AssociationRulesItemRec
 from daskrec.models.base import BaseRecommender
 from daskrec.models.cluster import ClusterRec
+from daskrec.models.ease import EASE
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.knn import KNN
 from daskrec.models.neighbour import NeighbourRec
@@ -19,6 +20,7 @@ from daskrec.models.wilson import Wilson
 
 __all__ = [
     "ADMMSLIM",
+    "EASE",
     "KLUCB",
     "KNN",
     "UCB",

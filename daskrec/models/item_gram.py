@@ -8,13 +8,15 @@ import numpy as np
 from daskrec.data.blocks import Interactions, UserBlock
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
-from daskrec.engine.csr import column_work
+from daskrec.engine.csr import Csr, column_work
 from daskrec.engine.gram_dense import gram_rows
 from daskrec.engine.shared import Shared
 from daskrec.models.item_pairs import PairedBlock, even_ranges
 
+_LABEL = "products of items"
 
-def check_dense(item_count: int, itemsize: int, tables: int, who: str) -> None:
+
+def check_dense(item_count: int, itemsize: int, tables: float, who: str) -> None:
     """Refuse tables of all pairs of items that take more than ``daskrec.dense-limit`` bytes.
 
     Parameters
@@ -36,15 +38,49 @@ def check_dense(item_count: int, itemsize: int, tables: int, who: str) -> None:
     needed, limit = tables * itemsize * item_count**2, config.get_bytes("dense-limit")
     if needed > limit:
         raise MemoryError(
-            f"{who} holds {tables} tables of {item_count} x {item_count} items, "
+            f"{who} holds {tables:g} tables of {item_count} x {item_count} items, "
             f"{needed / 2**30:.1f} GiB; daskrec.dense-limit allows {limit / 2**30:.1f} GiB: raise "
             "it on a machine with more memory, leave rare items out "
             "(daskrec.filters.MinCountFilter), or use KNN, which keeps short lists"
         )
 
 
-def item_gram(data: Interactions, dtype: Any, label: str = "products of items") -> Vector:
-    """Return the table of inner products of all items, ``A.T @ A`` of the relevance A.
+class ItemGram:
+    """The table of inner products of all items, ``A.T @ A`` of a users x items table A.
+
+    Parameters
+    ----------
+    parts
+        Handles on ranges of rows, in order; one in this process.
+    """
+
+    PARTS = 0.25  # of a table: ranges on their way into it
+
+    def __init__(self, parts: list[Shared[Vector]]) -> None:
+        self.parts = parts
+
+    def table(self, keep: bool = False) -> Vector:
+        """Return the table for the caller to write over.
+
+        Parameters
+        ----------
+        keep
+            Whether it is asked for again.
+        """
+        rows = [part.get() for part in self.parts]
+        if len(rows) == 1 and not keep and rows[0].flags.writeable:
+            return rows[0]
+        return np.concatenate(rows)
+
+    def release(self) -> None:
+        """Let go of the table."""
+        for part in self.parts:
+            part.release()
+        self.parts = []
+
+
+def item_gram(data: Interactions, dtype: Any, use_relevance: bool = True) -> ItemGram:
+    """Return the inner products of all pairs of items.
 
     Parameters
     ----------
@@ -52,36 +88,38 @@ def item_gram(data: Interactions, dtype: Any, label: str = "products of items") 
         The training data; repeated pairs are added up in it.
     dtype
         float32 or float64.
-    label
-        Of the progress bar.
-
-    Returns
-    -------
-    ndarray
-        items x items in this process, symmetric up to the rounding of ``dtype``.
+    use_relevance
+        Take relevance as it is, instead of 1.
 
     Notes
     -----
     Ranges of items are tasks over all blocks; exact where every interaction counts 1, else to
-    the rounding of sums in float64. 8 or 12 bytes an interaction for both sides of blocks,
-    which lie in storage on a cluster, besides the table.
+    the rounding of sums in float64. 8 or 12 bytes an interaction for both sides of blocks, and
+    the table: in this process, or where tasks run elsewhere in storage.
     """
     count, folder = data.item_count, runtime.storage()
-    work = runtime.reduce(data.tasks(_work, count), np.add, label)
-    blocks = data.map(_pair, folder, label=label)
+    work = runtime.reduce(data.tasks(_work, count), np.add, _LABEL)
+    blocks = data.map(_pair, use_relevance, folder, label=_LABEL)
     cuts = list(itertools.pairwise(even_ranges(work).tolist()))
-    table: Vector = np.empty((count, count), dtype)
-    # As many ranges at a time as run side by side, so that no second table piles up.
-    step = runtime.parallelism()
-    for at in range(0, len(cuts), step):
-        some = cuts[at : at + step]
-        tasks = [runtime.task(_rows, cut, blocks, count, dtype, folder) for cut in some]
-        for (start, stop), rows in zip(some, runtime.compute(tasks, label), strict=True):
-            table[start:stop] = rows.get()
-            rows.release()
+    tasks = [runtime.task(_rows, cut, blocks, count, dtype, folder) for cut in cuts]
+    parts = runtime.compute(tasks, _LABEL) if folder else [_gathered(tasks, cuts, count, dtype)]
     for block in blocks:
         block.release()
-    return table
+    return ItemGram(parts)
+
+
+def _gathered(tasks: list[Any], cuts: list[tuple[int, int]], count: int, dtype: Any) -> Any:
+    """Return the table of tasks that give its rows in this process.
+
+    As many run at a time as do side by side, so that no second table piles up.
+    """
+    table: Vector = np.empty((count, count), dtype)
+    step = runtime.parallelism()
+    for at in range(0, len(cuts), step):
+        some = runtime.compute(tasks[at : at + step], _LABEL)
+        for (start, stop), rows in zip(cuts[at : at + step], some, strict=True):
+            table[start:stop] = rows.get()
+    return Shared(table)
 
 
 def _work(block: UserBlock, item_count: int) -> Vector:
@@ -91,8 +129,11 @@ def _work(block: UserBlock, item_count: int) -> Vector:
     return work
 
 
-def _pair(block: UserBlock, folder: str | None) -> Shared[PairedBlock]:
-    return Shared.stored(PairedBlock(block.matrix, block.matrix.transposed()), folder)
+def _pair(block: UserBlock, use_relevance: bool, folder: str | None) -> Shared[PairedBlock]:
+    rows = block.matrix
+    if not use_relevance:
+        rows = Csr(rows.indptr, rows.indices, rows.data[:0], rows.width)
+    return Shared.stored(PairedBlock(rows, rows.transposed()), folder)
 
 
 def _rows(

@@ -9,6 +9,7 @@ from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
 from daskrec.engine.cap import cap_rows
 from daskrec.engine.csr import Csr, column_work
+from daskrec.engine.dense import Weights
 from daskrec.engine.gram import similarity_range
 from daskrec.engine.gram_bits import Head
 from daskrec.engine.shared import Shared
@@ -121,10 +122,12 @@ class KNN(Updatable, NeighbourRec):
     def _keeps_relevance(self) -> bool:
         return self.use_relevance
 
-    def _neighbour_lists(self) -> Shared[Csr]:
+    def _neighbour_lists(self) -> Shared[Weights]:
         if self.neighbours_of == "history":
             return self.similarity_
-        return Shared(self.similarity_.get().transposed())
+        lists = self.similarity_.get()
+        assert isinstance(lists, Csr)
+        return Shared(lists.transposed())
 
     def _fit(self, data: Interactions) -> None:
         weighted = self._weighted(data)

@@ -11,7 +11,9 @@ from daskrec.data.output import Form
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.engine.csr import Csr
-from daskrec.engine.score import NeighbourScorer, Scorer
+from daskrec.engine.dense import Weights
+from daskrec.engine.score import Scorer
+from daskrec.engine.score_dense import history_scorer
 from daskrec.engine.shared import Shared
 from daskrec.engine.topk import rank_in_row
 from daskrec.models.recommender import Recommender
@@ -27,17 +29,17 @@ class NeighbourRec(Recommender):
     Attributes
     ----------
     similarity_
-        Handle on the items x items matrix (float32): row i holds the items that item i
-        speaks for, and how much.
+        Handle on the items x items matrix (float32), sparse or dense: row i holds the items
+        that item i speaks for, and how much.
     """
 
     can_predict_cold_users: ClassVar[bool] = True
     can_predict_item_to_item: ClassVar[bool] = True
     _needs_history: ClassVar[bool] = True
-    similarity_: Shared[Csr]
+    similarity_: Shared[Weights]
 
     def _scorer(self, features: Features) -> Scorer:
-        return NeighbourScorer(self.similarity_)
+        return history_scorer(self.similarity_)
 
     def _get_state(self) -> dict[str, Any]:
         return {"similarity": self.similarity_}
@@ -45,7 +47,7 @@ class NeighbourRec(Recommender):
     def _set_state(self, state: dict[str, Any]) -> None:
         self.similarity_ = state["similarity"]
 
-    def _neighbour_lists(self) -> Shared[Csr]:
+    def _neighbour_lists(self) -> Shared[Weights] | Shared[Csr]:
         """Return a handle on the neighbours of each item, by item."""
         return self.similarity_
 
@@ -99,7 +101,7 @@ class NeighbourRec(Recommender):
 
 
 def _nearest(
-    similarity: Shared[Csr],
+    similarity: Shared[Weights] | Shared[Csr],
     item_ids: Shared[Ids],
     codes: Vector,
     allowed: Vector | None,

@@ -6,6 +6,7 @@ from typing import Any
 import daskrec
 from daskrec.models import (
     ADMMSLIM,
+    EASE,
     KLUCB,
     KNN,
     UCB,
@@ -99,6 +100,13 @@ CASES = [
         ADMMSLIM,
         {"lambda_1": 0.5, "lambda_2": 5.0, "seed": 6, "precision": "single"},
         tolerance=1e-3,
+    ),
+    Case(ADMMSLIM, {"lambda_1": 0.3, "lambda_2": 3.0, "top": 2}, tolerance=1e-5),
+    Case(EASE, {"regularization": 2.0}, tolerance=1e-5),
+    Case(
+        EASE,
+        {"regularization": 3.0, "use_relevance": True, "top": 3, "precision": "double"},
+        tolerance=1e-5,
     ),
     Case(ClusterRec, {"num_clusters": 2, "seed": 4}, counts_rows=True, featured=True),
     Case(ALSWrap, {"rank": 4, "seed": 1}, tolerance=1e-4),

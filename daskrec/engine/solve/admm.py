@@ -1,12 +1,18 @@
-"""SLIM by the alternating direction method of multipliers, over a dense table of products.
+"""SLIM by the alternating direction method of multipliers, column by column.
 
-Minimises ``1/2 |A - A C|^2 + lambda_2 / 2 |C|^2 + lambda_1 |C|_1`` over matrices C with a zero
-diagonal, given ``gram = A.T @ A`` (H. Steck, M. Dimakopoulou, N. Riabov and T. Jebara, "ADMM
-SLIM: sparse recommendations for many users", WSDM 2020).
+Minimises ``1/2 |A - A C|^2 + ridge / 2 |C|^2 + weight |C|_1`` over matrices C with a zero
+diagonal, given ``A.T @ A`` (H. Steck, M. Dimakopoulou, N. Riabov and T. Jebara, "ADMM SLIM:
+sparse recommendations for many users", WSDM 2020).
+
+With a rho that stays, columns of C do not depend on each other, so they are solved in blocks
+that each end when they are done. Two identities save tables. With ``M = inv(A.T A + (ridge +
+rho) I)`` the step of B, ``M (A.T A + rho (C - U))``, is ``I + M (rho (C - U) - (ridge + rho) I)``:
+the products are not needed beside M. And the scaled multipliers U and the weights C are both
+functions of their sum ``T = B + U``: U is T cut off at the threshold, C is what is beyond it.
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +20,6 @@ from numpy.typing import NDArray
 from daskrec.engine.jit import kernel
 
 Table: TypeAlias = NDArray[Any]
-
-THRESHOLD = 5.0  # how far residuals may be apart before rho is moved
-FACTOR = 2.0  # by which it is moved
-TABLES = 6  # of items x items that a solution holds at once
 
 
 @dataclass(frozen=True)
@@ -27,121 +29,151 @@ class Stop:
     Parameters
     ----------
     absolute, relative
-        Tolerances of the residuals, an item and relative to the tables.
+        Tolerances of the residuals: of each weight, and relative to the norms of the weights.
     rounds
         Rounds at most.
     """
 
-    absolute: float = 1e-3
-    relative: float = 1e-3
-    rounds: int = 100
+    absolute: float
+    relative: float
+    rounds: int
 
 
-@kernel()
-def _shrink(
-    b: Table, c: Table, gamma: Table, rho: float, weight: float
-) -> tuple[float, float, float, float, float]:
-    """Take the step of C and of the multipliers; return the squares of five norms.
-
-    They are those of ``B - C``, of the change of C, of B, of C and of the multipliers.
-    """
-    gap, moved, of_b, of_c, of_gamma = 0.0, 0.0, 0.0, 0.0, 0.0
-    limit = weight / rho
-    for i in range(b.shape[0]):
-        for j in range(b.shape[1]):
-            old, value = c[i, j], b[i, j] + gamma[i, j] / rho
-            new = max(abs(value) - limit, 0.0)
-            new = new if value > 0 else -new
-            c[i, j] = new
-            left = b[i, j] - new
-            gamma[i, j] += rho * left
-            gap += left * left
-            moved += (new - old) * (new - old)
-            of_b += b[i, j] * b[i, j]
-            of_c += new * new
-            of_gamma += gamma[i, j] * gamma[i, j]
-    return gap, moved, of_b, of_c, of_gamma
-
-
-def _start(count: int, seed: int | None, dtype: Any) -> tuple[Table, Table]:
-    """Return C and the multipliers: at random as the original's, or zero."""
-    if seed is None:
-        return np.zeros((count, count), dtype), np.zeros((count, count), dtype)
-    # The stream of numpy's global generator after a seed, without touching that one.
-    generator = np.random.RandomState(seed)
-    generator.random_sample((count, count))  # the start of B, which no step reads
-    c, gamma = (generator.random_sample((count, count)).astype(dtype) for _ in range(2))
-    return c, gamma
-
-
-def inverse(table: Table) -> Table:
-    """Return the inverse of a symmetric positive definite table, which is overwritten."""
-    from scipy.linalg import lapack
-
-    names = ("spotrf", "spotri") if table.dtype == np.float32 else ("dpotrf", "dpotri")
-    factor, failed = getattr(lapack, names[0])(table.T, lower=0, clean=0, overwrite_a=1)
-    if not failed:
-        found, failed = getattr(lapack, names[1])(factor, lower=0, overwrite_c=1)
-    if failed:
-        raise ArithmeticError("the table of products is not positive definite: raise lambda_2")
-    return _mirror(found)
-
-
-def _mirror(upper: Table) -> Table:
-    """Return the whole of a symmetric table of which the upper half is known."""
-    whole = np.triu(upper)
-    whole += np.triu(upper, 1).T
-    return np.ascontiguousarray(whole)
-
-
-def solve(gram: Table, weight: float, ridge: float, seed: int | None, stop: Stop) -> Table:
-    """Return C.
+@dataclass(frozen=True)
+class Problem:
+    """What all columns share.
 
     Parameters
     ----------
-    gram
-        items x items, float32 or float64, symmetric.
     weight, ridge
         ``lambda_1`` and ``lambda_2``.
-    seed
-        Of a start at random, with which rho moves as in the original although the inverse
-        stays that of the first one; None starts at zero and keeps a rho of its own.
+    rho
+        Of the method: any number above 0 leads to the same weights, more or less soon.
     stop
-        When to stop.
+        When to stop: its tolerances are those of a column, so that together they keep those
+        of the whole table.
+    """
+
+    weight: float
+    ridge: float
+    rho: float
+    stop: Stop
+
+
+@kernel()
+def _targets(t: Table, cut: Any, pull: Any, shift: Any, items: Any, x: Table) -> None:
+    """Write ``pull * (C - U)``, less ``shift`` where an item meets itself."""
+    for r in range(t.shape[0]):
+        for i in range(t.shape[1]):
+            inside = min(max(t[r, i], -cut), cut)
+            x[r, i] = pull * (t[r, i] - inside - inside)
+        x[r, items[r]] -= shift
+
+
+@kernel(fast=True)
+def _advance(b: Table, inverse: Table, items: Any, cut: Any, t: Table, norms: Table) -> None:
+    """Keep items from themselves, and take the step of the weights and multipliers.
+
+    The norms of a row are squares: of ``B - C``, of the change of C, of B, C and U.
+    """
+    for r in range(b.shape[0]):
+        j = items[r]
+        mine, own = b[r], inverse[j]
+        excess = (mine[j] + own.dtype.type(1)) / own[j]
+        gap = moved = of_b = of_c = of_u = own.dtype.type(0)
+        for i in range(mine.size):
+            value = mine[i] - excess * own[i] if i != j else own.dtype.type(0)
+            old = t[r, i]
+            inside = min(max(old, -cut), cut)
+            before = old - inside
+            total = value + inside
+            clipped = min(max(total, -cut), cut)
+            after = total - clipped
+            t[r, i] = total
+            gap += (value - after) ** 2
+            moved += (after - before) ** 2
+            of_b += value * value
+            of_c += after * after
+            of_u += clipped * clipped
+        norms[r, 0], norms[r, 1], norms[r, 2], norms[r, 3], norms[r, 4] = (
+            gap, moved, of_b, of_c, of_u,
+        )  # fmt: skip
+
+
+class Columns(NamedTuple):
+    """Solved columns.
+
+    Parameters
+    ----------
+    weights
+        (columns x items): row r holds the weights of all items into the r-th.
+    rounds
+        int64 rounds that each took.
+    done
+        Whether each kept the tolerances.
+    """
+
+    weights: Table
+    rounds: NDArray[np.int64]
+    done: NDArray[np.bool_]
+
+
+def solve_columns(inverse: Table, start: int, stop: int, problem: Problem) -> Columns:
+    """Return the weights into a range of items.
+
+    Parameters
+    ----------
+    inverse
+        ``inv(A.T A + (ridge + rho) I)``, items x items, float32 or float64.
+    start, stop
+        The range.
+    problem
+        Weights, rho and when to stop.
 
     Returns
     -------
-    ndarray
-        items x items of the type of ``gram``, the diagonal zero up to the shrinkage.
+    Columns
+        Weights of the type of ``inverse``.
 
     Notes
     -----
-    One factorisation, and a product of items x items tables a round; ``TABLES`` tables.
+    One product of (stop - start) x items by items x items a round, of the columns that are not
+    done; memory four times the result.
     """
-    count, rho = len(gram), float(ridge)
-    diagonal = np.arange(count)
-    if seed is None:  # of the size of the table, so that a small ridge does not stall it
-        rho = max(rho, float(np.mean(gram[diagonal, diagonal], dtype=np.float64)))
-    shifted = gram.copy()
-    shifted[diagonal, diagonal] += ridge + rho
-    m = inverse(shifted)
-    own = m[diagonal, diagonal].copy()
-    c, gamma = _start(count, seed, gram.dtype)
-    kind = gram.dtype.type
-    for _ in range(stop.rounds):
-        b = c * kind(rho)
-        b -= gamma
-        b += gram
-        b = m @ b
-        b -= m * (b[diagonal, diagonal] / own)
-        norms = np.sqrt(_shrink(b, c, gamma, rho, weight))
-        gap, moved = norms[0], rho * norms[1]
-        near = stop.absolute * count + stop.relative * max(norms[2], norms[3])
-        still = stop.absolute * count + stop.relative * norms[4]
-        if seed is not None and gap > THRESHOLD * moved:
-            rho *= FACTOR
-        elif seed is not None and THRESHOLD * gap < moved:
-            rho /= FACTOR
-        if gap <= near and moved <= still:
+    count, kind = len(inverse), inverse.dtype.type
+    cut = kind(problem.weight / problem.rho)
+    sums, t, x, b = (np.zeros((stop - start, count), inverse.dtype) for _ in range(4))
+    norms = np.zeros((stop - start, 5), inverse.dtype)
+    rounds = np.zeros(stop - start, dtype=np.int64)
+    left = np.arange(start, stop)
+    for _ in range(problem.stop.rounds):
+        n = len(left)
+        rounds[left - start] += 1
+        shift = kind(problem.ridge + problem.rho)
+        _targets(t[:n], cut, kind(problem.rho), shift, left, x[:n])
+        np.matmul(x[:n], inverse, out=b[:n])
+        _advance(b[:n], inverse, left, cut, t[:n], norms[:n])
+        going = ~_near(norms[:n], problem, count)
+        if not going.all():
+            sums[left[~going] - start] = t[:n][~going]
+            left, t[: going.sum()] = left[going], t[:n][going]
+        if not len(left):
             break
-    return c
+    sums[left - start] = t[: len(left)]
+    done = np.ones(stop - start, dtype=np.bool_)
+    done[left - start] = False
+    return Columns(_shrunk(sums, cut), rounds, done)
+
+
+def _near(squares: Table, problem: Problem, count: int) -> Any:
+    """Tell which columns have small residuals, primal and dual."""
+    gap, moved, of_b, of_c, of_u = np.sqrt(squares, dtype=np.float64).T
+    stop, least = problem.stop, problem.stop.absolute * np.sqrt(count)
+    near = gap <= least + stop.relative * np.maximum(of_b, of_c)
+    return near & (problem.rho * moved <= least + stop.relative * problem.rho * of_u)
+
+
+def _shrunk(t: Table, cut: Any) -> Table:
+    """Return the weights that sums of weights and multipliers stand for."""
+    t -= np.clip(t, -cut, cut)
+    return t

@@ -1,0 +1,58 @@
+"""A scorer of dense weights: sums of whole rows of an items x items table."""
+
+from typing import cast
+
+import numpy as np
+
+from daskrec.engine import config
+from daskrec.engine.arrays import Vector
+from daskrec.engine.csr import Csr
+from daskrec.engine.dense import DenseRows, Weights
+from daskrec.engine.score import Histories, NeighbourScorer, Ragged, Request, Scorer
+from daskrec.engine.shared import Shared
+from daskrec.engine.topk import flatten
+from daskrec.engine.topk_dense import table_pairs, table_topk
+
+
+class DenseScorer(Scorer):
+    """A score is the sum of the weights of the items of the history.
+
+    Parameters
+    ----------
+    weights
+        Handle on the items x items table; row i holds the weights from item i.
+    """
+
+    def __init__(self, weights: Shared[DenseRows]) -> None:
+        self.weights = weights
+
+    def top(self, users: Histories, request: Request) -> Ragged:
+        """Add up whole rows, tile by tile: O(history x items) a user."""
+        table, history = self.weights.get().table, users.matrix
+        allowed = None
+        if request.candidates is not None:
+            allowed = np.zeros(len(table), dtype=np.bool_)
+            allowed[request.candidates] = True
+        found = table_topk(
+            history.indptr,
+            history.indices,
+            table,
+            request.length(len(table)),
+            allowed=allowed,
+            filter_seen=request.filter_seen,
+            tile_bytes=config.get_bytes("tile-bytes"),
+        )
+        return flatten(*found)
+
+    def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
+        """Score pairs; those that no weight reaches have no score."""
+        history = users.matrix
+        scores = table_pairs(history.indptr, history.indices, self.weights.get().table, rows, items)
+        return scores, ~np.isnan(scores)
+
+
+def history_scorer(weights: Shared[Weights]) -> Scorer:
+    """Return the scorer of weights between items, be they few or most of them."""
+    if isinstance(weights.get(), DenseRows):
+        return DenseScorer(cast(Shared[DenseRows], weights))
+    return NeighbourScorer(cast(Shared[Csr], weights))
