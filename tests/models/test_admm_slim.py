@@ -102,10 +102,12 @@ def test_rounds_that_do_not_do_are_told() -> None:
 def test_top_keeps_the_largest_weights_of_each_item() -> None:
     every, some = (weights(ADMMSLIM(0.1, 1, top=top).fit(LOG)) for top in (None, 1))
     largest = {
-        max((pair for pair in every if pair[1] == item), key=lambda pair: abs(every[pair]))
+        item: max(abs(value) for (_, into), value in every.items() if into == item)
         for item in range(3)
     }
-    assert some == {pair: every[pair] for pair in largest}
+    assert {into: abs(value) for (_, into), value in some.items()} == largest
+    assert some.items() <= every.items()
+    assert len(some) == 3
 
 
 def test_one_user_and_one_item() -> None:
