@@ -9,7 +9,7 @@ from benchmarks.data import Dataset
 from benchmarks.measure import call, interleave
 from benchmarks.report import Goal, SpeedTable, Table
 from daskrec.engine.dense import DenseRows
-from daskrec.engine.solve.admm import Problem, solve_columns
+from daskrec.engine.solve.admm import Problem, solve_columns, usual_rho
 from daskrec.engine.solve.square import invert
 from daskrec.models import ADMMSLIM, EASE
 from daskrec.models.item_gram import item_gram
@@ -78,7 +78,7 @@ def _admm_floor(dataset: Dataset, sizes: list[int]) -> None:
 def _columns_a_round(dataset: Dataset) -> list[int]:
     """Return how many columns each round of a fit still has."""
     gram = item_gram(dataset.blocks, np.float32).table()
-    rho = max(RIDGE, float(np.mean(gram.diagonal(), dtype=np.float64)))
+    rho = usual_rho(gram, RIDGE)
     gram[np.diag_indices(len(gram))] += np.float32(RIDGE + rho)
     invert(gram, "the ridge")
     problem = Problem(WEIGHT, RIDGE, rho, ADMMSLIM(precision="single")._stop)

@@ -11,7 +11,7 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.dense import Weights, by_source, strongest
 from daskrec.engine.shared import Shared
 from daskrec.engine.solve import admm_seeded, ease
-from daskrec.engine.solve.admm import Problem, Stop, solve_columns
+from daskrec.engine.solve.admm import Problem, Stop, solve_columns, usual_rho
 from daskrec.engine.solve.square import invert
 from daskrec.errors import warn_caller
 from daskrec.models.item_gram import ItemGram, check_dense, item_gram
@@ -172,11 +172,11 @@ class ADMMSLIM(NeighbourRec):
         solved = runtime.compute(tasks, _LABEL)
         inverse.release()
         parts = [part for part, _ in solved]
-        if sum(left for _, left in solved):
+        left = sum(left for _, left in solved)
+        if left and not keep:  # the trials of a search are judged by their lists
             warn_caller(
-                f"the weights of {sum(left for _, left in solved)} items are not within the "
-                f"tolerances after max_iter={self.max_iter} rounds: raise max_iter, eps_abs or "
-                "eps_rel"
+                f"the weights of {left} items are not within the tolerances after "
+                f"max_iter={self.max_iter} rounds: raise max_iter, eps_abs or eps_rel"
             )
         try:
             found: Shared[Weights] = runtime.alone(_join, parts, folder, label=_LABEL)
@@ -213,8 +213,7 @@ def _invert(
     """Return the table that rounds multiply by, the number of items, and rho."""
     table = gram.table(keep)
     diagonal = np.arange(len(table))
-    # Of the size of the table, so that a small ridge does not stall the rounds.
-    rho = max(ridge, float(np.mean(table[diagonal, diagonal], dtype=np.float64)))
+    rho = usual_rho(table, ridge)
     table[diagonal, diagonal] += table.dtype.type(ridge + rho)
     invert(table, "lambda_2")
     return Shared.stored(table, folder), len(table), rho

@@ -60,6 +60,16 @@ class Problem:
     stop: Stop
 
 
+def usual_rho(gram: Table, ridge: float) -> float:
+    """Return a rho with which rounds are few.
+
+    The best one is the root of the least times the largest curvature; the mean of the diagonal
+    stands for the largest one, which few columns feel, and bounds rho where the ridge is tiny.
+    """
+    usual = float(np.mean(np.diagonal(gram), dtype=np.float64))
+    return max(float(np.sqrt(ridge * (ridge + usual))), usual / 8)
+
+
 @kernel()
 def _targets(t: Table, cut: Any, pull: Any, shift: Any, items: Any, x: Table) -> None:
     """Write ``pull * (C - U)``, less ``shift`` where an item meets itself."""
