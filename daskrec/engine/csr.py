@@ -106,6 +106,7 @@ def stack(parts: Sequence[Csr]) -> Csr:
 
 def _end_to_end(arrays: Sequence[Vector]) -> Vector:
     """Join arrays; those that lie side by side in one array are a view of it."""
+    arrays = [array for array in arrays if len(array)] or list(arrays[:1])
     first, home = arrays[0], arrays[0].base
     place = first.ctypes.data
     if not isinstance(home, np.ndarray) or home.ndim != 1 or home.dtype != first.dtype:
