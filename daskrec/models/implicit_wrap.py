@@ -66,6 +66,15 @@ class ImplicitWrap(ItemVectorModel, NeighbourRec):
     Y. Hu, Y. Koren and C. Volinsky, Collaborative filtering for implicit feedback datasets,
     ICDM 2008. S. Rendle et al., BPR: Bayesian personalized ranking from implicit feedback, UAI
     2009. C. Johnson, Logistic matrix factorization for implicit feedback data, NIPS 2014.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from implicit.nearest_neighbours import ItemItemRecommender
+    >>> log = pd.DataFrame({"user_idx": [1, 1, 2, 2, 2], "item_idx": [1, 2, 1, 2, 3]})
+    >>> ImplicitWrap(ItemItemRecommender(K=3)).fit_predict(log, k=1)
+       user_idx  item_idx  relevance
+    0         1         3        2.0
     """
 
     _sharded_state = frozenset({"user_factors"})

@@ -162,6 +162,8 @@ def _fit_factors(model: Any, matrix: Csr) -> dict[str, Vector]:
 def _host(factors: Any) -> Vector:
     """Return factors as a numpy array; those of a GPU are copied from it."""
     found: Vector = factors.to_numpy() if hasattr(factors, "to_numpy") else factors
+    if found.dtype == np.float16:  # no kernel takes it
+        found = found.astype(np.float32)
     return np.ascontiguousarray(found)
 
 

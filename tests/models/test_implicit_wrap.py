@@ -272,6 +272,8 @@ def test_factors_come_from_the_gpu_and_alpha_goes_there(monkeypatch) -> None:
     host = ImplicitWrap(AlternatingLeastSquares(**params, num_threads=1)).fit(LOG)
     assert np.array_equal(model.item_factors_.get(), host.item_factors_.get())
     assert isinstance(model.model_.item_factors, OnDevice)
+    half = library._host(OnDevice(np.ones((2, 3), np.float16)))
+    assert half.dtype == np.float32
     recalculated = model.set_params(recalculate_user=True).predict(LOG, 3)
     assert_same(recalculated, host.set_params(recalculate_user=True).predict(LOG, 3))
 
