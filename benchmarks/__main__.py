@@ -21,6 +21,7 @@ TABLES = (
     "quality",
     "tuning",
     "metrics",
+    "wrappers",
 )
 # Commands with options of their own.
 COMMANDS = ("leaderboard", "original")

@@ -21,6 +21,7 @@ from daskrec.models import (
     ALSWrap,
     AssociationRulesItemRec,
     ClusterRec,
+    LightFMWrap,
     PopRec,
     RandomRec,
     ThompsonSampling,
@@ -107,6 +108,7 @@ ENTRIES = (
         ALSWrap(8, implicit_prefs=False, seed=_SEED),
         ("ALSWrap", {"rank": 8, "implicit_prefs": False, "seed": _SEED}),
     ),
+    Entry("lightfm", LightFMWrap(9, random_state=_SEED), None),
     # The original's own version has none any more; its published figures are of other parameters.
     Entry("admm_slim", ADMMSLIM(5, 20_000, precision="single"), None),
     Entry("slim", None, ("SLIM", {"beta": 4.65, "lambda_": 2e-4, "seed": _SEED})),

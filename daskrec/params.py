@@ -87,3 +87,9 @@ def check_choice(name: str, value: Any, choices: "tuple[Any, ...]") -> None:
     """Raise unless a parameter is one of a few values."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {list(choices)}, not {value!r}")
+
+
+def check_plain(name: str, value: Any) -> None:
+    """Raise unless a parameter is None, a bool, a number or a string, which can be saved."""
+    if not isinstance(value, bool | int | float | str | None):
+        raise ValueError(f"{name} must be None, a bool, a number or a string, not {value!r}")

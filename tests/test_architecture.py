@@ -13,7 +13,10 @@ import daskrec
 PACKAGE = Path(daskrec.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 # Optional parts, and what is slow to import: none of it comes with the library itself.
-HEAVY = {"torch", "optuna", "plotly", "pyspark", "sklearn", "polars", "cupy", "cudf", "implicit"}
+HEAVY = {
+    "torch", "optuna", "plotly", "pyspark", "sklearn", "polars", "cupy", "cudf", "implicit",
+    "lightfm",
+}  # fmt: skip
 BANNED = {
     r"\.groupby\(.*\)\.(head|tail|first|last|apply)\(": "wrong on many partitions",
     r"\.cat\.codes": "local to a partition",
@@ -84,6 +87,7 @@ def test_no_model_imports_another() -> None:
         "item_vector",
         "serving",
         "tunable",
+        "vector_frames",
         "__init__",
         "state",
     }

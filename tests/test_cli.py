@@ -26,7 +26,9 @@ def run(*args: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-@pytest.mark.parametrize("model", ["als", "knn", "pop", "PopRec", "rules", "random", "userpop"])
+@pytest.mark.parametrize(
+    "model", ["als", "knn", "lightfm", "pop", "PopRec", "rules", "random", "userpop"]
+)
 def test_recommend_writes_parquet(log: str, tmp_path: Path, model: str) -> None:
     out = tmp_path / "recs.parquet"
     code, text, _ = run("recommend", log, "--model", model, "--k", "3", "--out", str(out))

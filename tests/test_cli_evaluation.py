@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import daskrec
 from daskrec.cli import app
+from daskrec.cli.inputs import make_models
 from daskrec.metrics import NDCG, Coverage
 from daskrec.models import PopRec
 from daskrec.splitters import TimeSplitter, UserSplitter
@@ -116,3 +117,10 @@ def test_wrong_options_are_told_in_a_line(log: str, args: list[str], message: st
     assert code == 2
     assert message in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+def test_the_seed_goes_to_each_model_under_its_own_name() -> None:
+    made = make_models("als,lightfm,pop", ["lightfm.no_components=3"], 7)
+    assert made["als"].seed == 7
+    assert made["lightfm"].get_params()["random_state"] == 7
+    assert made["lightfm"].no_components == 3

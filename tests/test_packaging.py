@@ -20,7 +20,8 @@ def test_the_extras_are_those_that_errors_and_documents_name() -> None:
 
 
 def test_conda_makes_the_same_environment() -> None:
-    listed = re.findall(r"^  - ([a-z-]+)(?=[<>=\n])", (ROOT / "environment.yml").read_text(), re.M)
+    text = (ROOT / "environment.yml").read_text()
+    listed = re.findall(r"^  (?:    )?- ([a-z-]+)(?=[<>=\n])", text, re.M)  # of conda and of pip
     wanted = names(PROJECT["dependencies"]) | names(PROJECT["optional-dependencies"]["test"])
     assert set(listed) == wanted | {"python", "pip", "conda-forge"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import protocols
 from benchmarks.protocols import LeaveOneOut, Split, full_ranking, leave_one_out
-from daskrec.models import KNN, ALSWrap, PopRec
+from daskrec.models import KNN, ALSWrap, ImplicitWrap, LightFMWrap, PopRec
 
 pytestmark = pytest.mark.data
 
@@ -39,6 +39,27 @@ def test_factors_on_movies(movies: LeaveOneOut) -> None:
     hits, ndcg = leave_one_out(model, movies)
     assert hits >= 0.710
     assert ndcg >= 0.438
+
+
+def test_wrapped_factors_on_movies(movies: LeaveOneOut) -> None:
+    params = {"factors": 32, "random_state": 0, "alpha": 3.0, "iterations": 10}
+    model = ImplicitWrap({"class": "implicit.cpu.als.AlternatingLeastSquares", "params": params})
+    hits, ndcg = leave_one_out(model, movies)
+    assert hits >= 0.69
+    assert ndcg >= 0.42
+
+
+def test_wrapped_neighbours_on_movies(movies: LeaveOneOut) -> None:
+    spec = {"class": "implicit.nearest_neighbours.BM25Recommender", "params": {"K": 50}}
+    hits, ndcg = leave_one_out(ImplicitWrap(spec), movies)
+    assert hits >= 0.62
+    assert ndcg >= 0.37
+
+
+def test_wrapped_lightfm_on_movies(movies: LeaveOneOut) -> None:
+    hits, ndcg = leave_one_out(LightFMWrap(16, random_state=0, epochs=4), movies)
+    assert hits >= 0.60
+    assert ndcg >= 0.345
 
 
 def test_popularity_on_gowalla(gowalla: Split) -> None:

@@ -123,7 +123,7 @@ def make_models(names: str, params: list[str], seed: int | None) -> dict[str, An
     made = {}
     for name in dict.fromkeys(wanted):
         model = _class_of(name)()
-        own = {"seed": seed} if seed is not None else {}
+        own = {model._seed_parameter: seed} if seed is not None else {}
         for key, value in given.items():
             owner, _, param = key.rpartition(".")
             if owner in ("", name) and param in model.get_params():

@@ -62,7 +62,7 @@ def recommend(
         frame = read_log(log, dict(zip(("user", "item", "relevance"), columns, strict=True)))
         fitted = fitted_model(frame, ready_model(model, param, load), save)
         start = perf_counter()
-        fitted.predict(frame, k, *chosen, not keep_seen, recs_file_path=path)
+        fitted.predict(frame, k, *chosen, filter_seen_items=not keep_seen, recs_file_path=path)
         say(f"{fitted}: recommended in {perf_counter() - start:.1f} s")
         show(out)
 

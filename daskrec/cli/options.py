@@ -9,6 +9,7 @@ import typer
 MODELS = {
     "als": "ALSWrap",
     "knn": "KNN",
+    "lightfm": "LightFMWrap",
     "rules": "AssociationRulesItemRec",
     "pop": "PopRec",
     "userpop": "UserPopRec",

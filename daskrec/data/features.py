@@ -1,8 +1,8 @@
-"""Numeric features of users: read from any frame, checked, and cut by ranges of users.
+"""Numeric features of users or items: read from any frame, checked, and cut by ranges of ids.
 
-A frame has one column of users; every other column is a feature. What comes out are blocks
-of sorted users with one row of numbers each, by handles, so that nobody has to hold all of
-them.
+A frame has one column of ids; every other column is a feature. What comes out are blocks of
+sorted ids with one row of numbers each, by handles, so that nobody has to hold all of them.
+The code speaks of users, who are the many; items are read in the same way.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.engine.shared import Shared, as_array
 from daskrec.errors import LogError
 
-WHAT = "user_features"
+_OWNERS = {"user": "users who", "item": "items that"}
 _LARGEST = 1e150  # squares of larger numbers overflow
 
 
@@ -168,54 +168,59 @@ class _Rows:
         self.faults = faults
 
 
-def read_features(source: Any, names: Sequence[str] | None = None) -> FeatureTable:
-    """Read numeric features of users.
+def read_features(
+    source: Any, names: Sequence[str] | None = None, role: str = "user"
+) -> FeatureTable:
+    """Read numeric features of users, or of items.
 
     Parameters
     ----------
     source
         A frame of any kind, or a path or glob of files.
     names
-        The features that are wanted; by default every column but that of users.
+        The features that are wanted; by default every column but that of the ids.
+    role
+        ``"user"`` or ``"item"``.
 
     Raises
     ------
     LogError
-        There is no column of users or no feature, features are other ones than wanted, a
-        column is not numeric or has missing or infinite values, or a user has several rows.
+        There is no column of ids or no feature, features are other ones than wanted, a
+        column is not numeric or has missing or infinite values, or an id has several rows.
         One error tells of all faults.
     """
-    frame = open_frame(source, WHAT)
-    kind = frames.kind_of(frame, WHAT)
+    what = f"{role}_features"
+    frame = open_frame(source, what)
+    kind = frames.kind_of(frame, what)
     present = kind.columns(frame)
-    user = roles.require(present, "user", WHAT)
-    wanted = _choose([name for name in present if name != user], names)
+    user = roles.require(present, role, what)
+    wanted = _choose([name for name in present if name != user], names, role)
     columns = list(wanted.values())
     if not kind.partitioned:
         rows = _read(frame, kind.name, user, columns)
-        rows.faults.raise_any(WHAT)
-        return FeatureTable(_in_memory(rows), list(wanted))
+        rows.faults.raise_any(what)
+        return FeatureTable(_in_memory(rows, role), list(wanted))
     part = kind.part_kind(frame)
     chunks = kind.parts(frame, [user, *columns])
     tasks = [runtime.task(_read, chunk, part, user, columns) for chunk in chunks]
-    return FeatureTable(_by_range(tasks), list(wanted))
+    return FeatureTable(_by_range(tasks, role), list(wanted))
 
 
-def _choose(columns: Sequence[Any], names: Sequence[str] | None) -> dict[str, Any]:
+def _choose(columns: Sequence[Any], names: Sequence[str] | None, role: str) -> dict[str, Any]:
     """Return the columns to read by the names of features: a column may have a number for one."""
     if not columns:
-        raise LogError(f"{WHAT} has no feature: it has no column besides that of users")
+        raise LogError(f"{role}_features has no feature: it has no column besides that of {role}s")
     found = {str(column): column for column in columns}
     if len(found) < len(columns):
         twice = sorted(name for name, times in Counter(map(str, columns)).items() if times > 1)
-        raise LogError(f"{WHAT} has several columns of one name: {twice}")
+        raise LogError(f"{role}_features has several columns of one name: {twice}")
     if names is None:
         return found
     missing, extra = sorted(set(names) - set(found)), sorted(set(found) - set(names))
     if missing or extra:
         raise LogError(
-            f"{WHAT} has other columns than that of the fit: {missing} are missing and {extra} "
-            "are new"
+            f"{role}_features has other columns than that of the fit: {missing} are missing and "
+            f"{extra} are new"
         )
     return {name: found[name] for name in names}
 
@@ -262,9 +267,9 @@ def _sorted(users: Array, values: Vector) -> tuple[FeatureBlock, int]:
     return FeatureBlock(known, ordered), len(users) - len(known)
 
 
-def _in_memory(rows: _Rows) -> list[Shared[FeatureBlock]]:
+def _in_memory(rows: _Rows, role: str) -> list[Shared[FeatureBlock]]:
     block, repeated = _sorted(rows.users, rows.values)
-    _refuse_repeats(repeated)
+    _refuse_repeats(repeated, role)
     count = len(block.user_ids)
     cuts = np.linspace(0, count, ranges.block_count(count) + 1).astype(np.int64)
     return [
@@ -273,16 +278,18 @@ def _in_memory(rows: _Rows) -> list[Shared[FeatureBlock]]:
     ]
 
 
-def _refuse_repeats(count: int) -> None:
+def _refuse_repeats(count: int, role: str) -> None:
     if count:
-        raise LogError(f"{WHAT} has {count} rows of users who have a row already: keep one a user")
+        raise LogError(
+            f"{role}_features has {count} rows of {_OWNERS[role]} have a row already: keep one each"
+        )
 
 
-def _by_range(parts: Sequence[Any]) -> list[Shared[FeatureBlock]]:
+def _by_range(parts: Sequence[Any], role: str) -> list[Shared[FeatureBlock]]:
     """Send partitions to ranges of users, each in a task of its own."""
     held = runtime.persist(parts, "reading features")
     found = runtime.compute([runtime.task(_survey, part) for part in held], "reading features")
-    runtime.tree_reduce([s.faults for s in found], Faults.merge).raise_any(WHAT)
+    runtime.tree_reduce([s.faults for s in found], Faults.merge).raise_any(f"{role}_features")
     count = sum(s.row_count for s in found)
     wanted = ranges.block_count(count)
     bounds = ranges.choose_bounds(found, wanted) if count else found[0].sample[:0]
@@ -292,7 +299,7 @@ def _by_range(parts: Sequence[Any]) -> list[Shared[FeatureBlock]]:
     folder = runtime.storage()
     tasks = [runtime.task(_join, mine, folder) for mine in runtime.pieces(split, len(bounds) + 1)]
     joined = runtime.compute(tasks, "reading features")
-    _refuse_repeats(sum(repeated for _, repeated, _ in joined))
+    _refuse_repeats(sum(repeated for _, repeated, _ in joined), role)
     return [block for block, _, size in joined if size] or [joined[0][0]]
 
 

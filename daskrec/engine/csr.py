@@ -88,7 +88,10 @@ class Csr:
 
 
 def stack(parts: Sequence[Csr]) -> Csr:
-    """Join matrices of one width, end to end; one is returned as it is."""
+    """Join matrices of one width, end to end; one is returned as it is.
+
+    Rows that follow each other in one matrix are joined without a copy of their entries.
+    """
     if len(parts) == 1:
         return parts[0]
     graded = any(len(part.data) for part in parts)
@@ -96,9 +99,25 @@ def stack(parts: Sequence[Csr]) -> Csr:
     indptr = np.concatenate(
         [[0], *(part.indptr[1:] + end for part, end in zip(parts, ends[:-1], strict=True))]
     )
-    indices = np.concatenate([part.indices for part in parts])
-    data = np.concatenate([part.values() if graded else part.data for part in parts])
+    indices = _end_to_end([part.indices for part in parts])
+    data = _end_to_end([part.values() if graded else part.data for part in parts])
     return Csr(indptr.astype(np.int64), indices, data, parts[0].width)
+
+
+def _end_to_end(arrays: Sequence[Vector]) -> Vector:
+    """Join arrays; those that lie side by side in one array are a view of it."""
+    arrays = [array for array in arrays if len(array)] or list(arrays[:1])
+    first, home = arrays[0], arrays[0].base
+    place = first.ctypes.data
+    if not isinstance(home, np.ndarray) or home.ndim != 1 or home.dtype != first.dtype:
+        return np.concatenate(arrays)
+    for array in arrays:
+        if array.base is not home or array.ctypes.data != place or not array.flags.c_contiguous:
+            return np.concatenate(arrays)
+        place += array.nbytes
+    start = (first.ctypes.data - home.ctypes.data) // first.itemsize
+    found: Vector = home[start : start + sum(map(len, arrays))]
+    return found
 
 
 def build_csr(

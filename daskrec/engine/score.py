@@ -135,10 +135,13 @@ class NeighbourScorer(Scorer):
     ----------
     similarity
         Handle on the items x items matrix; row i holds the neighbours of item i.
+    weighted
+        Multiply each similarity by the relevance of the item in the history.
     """
 
-    def __init__(self, similarity: Shared[Csr]) -> None:
+    def __init__(self, similarity: Shared[Csr], weighted: bool = False) -> None:
         self.similarity = similarity
+        self.weighted = weighted
 
     def top(self, users: Histories, request: Request) -> Ragged:
         """Add up sparse rows: O(history x neighbours) a user."""
@@ -156,6 +159,7 @@ class NeighbourScorer(Scorer):
             request.length(similarity.width),
             allowed=allowed,
             filter_seen=request.filter_seen,
+            weights=self._weights(history),
         )
         return flatten(*found)
 
@@ -170,8 +174,12 @@ class NeighbourScorer(Scorer):
             similarity.data,
             rows,
             items,
+            weights=self._weights(history),
         )
         return scores, ~np.isnan(scores)
+
+    def _weights(self, history: Csr) -> Vector | None:
+        return history.data if self.weighted and len(history.data) else None
 
 
 class Encoder(Protocol):
@@ -181,35 +189,30 @@ class Encoder(Protocol):
         """Return the codes of ids."""
 
 
-class VectorScorer(Scorer):
+class DotScorer(Scorer):
     """A score is the inner product of a vector of the user and one of the item.
 
     Parameters
     ----------
-    users
-        The ids of the rows of ``user_vectors``.
-    user_vectors
-        float32, users x rank, in shards.
     item_vectors
-        Handle on float32, items x rank.
+        Handle on float32, items x rank; an item whose vector holds NaN has no score.
     """
 
-    def __init__(
-        self, users: Encoder, user_vectors: RowShards, item_vectors: Shared[Vector]
-    ) -> None:
-        self.users = users
-        self.user_vectors = user_vectors
+    def __init__(self, item_vectors: Shared[Vector]) -> None:
         self.item_vectors = item_vectors
+
+    @abstractmethod
+    def _vectors(self, users: Histories) -> tuple[Vector, Vector]:
+        """Return the rows of users who can be served, ascending, and their vectors."""
 
     def top(self, users: Histories, request: Request) -> Ragged:
         """Walk tiles of users x items: 2 x rank operations a score, one tile of memory."""
-        codes = self.users.encode(users.user_ids.values)
-        known = np.flatnonzero(codes >= 0)
+        known, vectors = self._vectors(users)
         items = self.item_vectors.get()
         seen = (users.matrix.indptr, users.matrix.indices) if request.filter_seen else (None, None)
         with single_threaded_blas():
             found = dot_topk(
-                self.user_vectors.take(codes[known]),
+                vectors,
                 items,
                 request.length(len(items)),
                 *seen,
@@ -222,9 +225,38 @@ class VectorScorer(Scorer):
 
     def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
         """Score pairs of known users."""
-        codes = self.users.encode(users.user_ids.values)[rows]
-        known = codes >= 0
+        known, vectors = self._vectors(users)
+        place = np.full(len(users.matrix), -1, dtype=np.int64)
+        place[known] = np.arange(len(known))
+        mine = place[rows]
+        held = mine >= 0
         scores = np.full(len(rows), np.nan)
-        left = self.user_vectors.take(codes[known])
-        scores[known] = np.einsum("ij,ij->i", left, self.item_vectors.get()[items[known]])
+        left, right = vectors[mine[held]], self.item_vectors.get()[items[held]]
+        scores[held] = np.einsum("ij,ij->i", left, right)
         return scores, ~np.isnan(scores)
+
+
+class VectorScorer(DotScorer):
+    """Inner products with vectors of known users.
+
+    Parameters
+    ----------
+    users
+        The ids of the rows of ``user_vectors``.
+    user_vectors
+        float32, users x rank, in shards.
+    item_vectors
+        As for ``DotScorer``.
+    """
+
+    def __init__(
+        self, users: Encoder, user_vectors: RowShards, item_vectors: Shared[Vector]
+    ) -> None:
+        super().__init__(item_vectors)
+        self.users = users
+        self.user_vectors = user_vectors
+
+    def _vectors(self, users: Histories) -> tuple[Vector, Vector]:
+        codes = self.users.encode(users.user_ids.values)
+        known = np.flatnonzero(codes >= 0)
+        return known, self.user_vectors.take(codes[known])

@@ -1,5 +1,6 @@
 """One BLAS thread a task, as long as tasks run side by side in threads."""
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,18 +16,25 @@ _limiter: Any = None
 
 
 @contextmanager
-def single_threaded_blas() -> Iterator[None]:
+def single_threaded_blas(openmp: bool = True) -> Iterator[None]:
     """Hold BLAS and OpenMP to one thread until the last user of this context has left.
 
     The limit belongs to the process, and tasks enter and leave in any order: the first one
     in keeps the user's numbers, the last one out puts them back.
+
+    Parameters
+    ----------
+    openmp
+        Limit OpenMP too; False for a library that has threads of its own and calls BLAS in
+        them. Who is in already decides for those who come in later.
     """
     global _depth, _limiter
     with _lock:
         _depth += 1
         if _depth == 1:
             _take_control()
-            _limiter = _controller(len(sys.modules)).limit(limits=1)
+            kinds = None if openmp else "blas"
+            _limiter = _controller(len(sys.modules)).limit(limits=1, user_api=kinds)
     try:
         yield
     finally:
@@ -37,6 +45,13 @@ def single_threaded_blas() -> Iterator[None]:
                 _limiter.restore_original_limits()
                 _take_control()
                 _limiter = None
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)

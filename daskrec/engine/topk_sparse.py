@@ -76,6 +76,7 @@ def take_unseen(
 # Sums start at -0.0, which no addition of others gives: x + (-x) and -0.0 + 0.0 are 0.0.
 # So a sum itself tells whether anything was added to it.
 _UNTOUCHED = np.iinfo(np.int64).min  # the bits of -0.0
+_NO_WEIGHTS = np.empty(0, np.float32)
 _DENSE = 4  # where so many times the neighbours are more than the items, all items are swept
 
 
@@ -118,6 +119,23 @@ def _sum_flagged(
 
 
 @kernel()
+def _sum_weighted(
+    history: Int32s, weights: Floats, sim_indptr: Int64s, sim_indices: Int32s,
+    sim_values: Floats, acc: Floats, flag: Bytes,
+) -> None:  # fmt: skip
+    """Add the neighbour lists of one history times weights; without flags none are marked."""
+    for p in range(history.size):
+        start, stop = sim_indptr[history[p]], sim_indptr[history[p] + 1]
+        items, values = sim_indices[start:stop], sim_values[start:stop]
+        weight = np.float64(weights[p])
+        for q in range(items.size):
+            j = np.uint32(items[q])
+            acc[j] += weight * values[q] + 0.0  # makes 0.0 of a product that is -0.0
+            if flag.size > 0:
+                flag[j // BLOCK] = 1
+
+
+@kernel()
 def _sweep(acc: Floats, bits: Int64s, allowed: Bools, row_s: Floats) -> None:
     """Move all sums to a row, minus infinity for those that are none; reset them."""
     for j in range(acc.size):
@@ -146,8 +164,9 @@ def _drain(
 
 @kernel()
 def _sparse_rows(
-    indptr: Int64s, indices: Int32s, sim_indptr: Int64s, sim_indices: Int32s, sim_values: Floats,
-    allowed: Bools, filter_seen: bool, items: Int32s, scores: Floats, counts: Int32s,
+    indptr: Int64s, indices: Int32s, weights: Floats, sim_indptr: Int64s, sim_indices: Int32s,
+    sim_values: Floats, allowed: Bools, filter_seen: bool, items: Int32s, scores: Floats,
+    counts: Int32s,
 ) -> None:  # fmt: skip
     """Score and rank every row; see ``sparse_topk``."""
     n_items, k = sim_indptr.size - 1, items.shape[1]
@@ -161,7 +180,10 @@ def _sparse_rows(
     for r in range(counts.size):
         history = indices[indptr[r] : indptr[r + 1]]
         dense = _DENSE * _reach(history, sim_indptr) >= n_items
-        if dense:
+        if weights.size > 0:
+            own, marks = weights[indptr[r] : indptr[r + 1]], flag[: 0 if dense else flag.size]
+            _sum_weighted(history, own, sim_indptr, sim_indices, sim_values, acc, marks)
+        elif dense:
             _sum_all(history, sim_indptr, sim_indices, sim_values, acc)
         else:
             _sum_flagged(history, sim_indptr, sim_indices, sim_values, acc, flag)
@@ -185,10 +207,11 @@ def _sparse_rows(
 def sparse_topk(
     indptr: Int64s, indices: Int32s, sim_indptr: Int64s, sim_indices: Int32s, sim_values: Floats,
     k: int, *, allowed: Bools | None = None, filter_seen: bool = True,
+    weights: Floats | None = None,
 ) -> Ranked:  # fmt: skip
     """Rank items by the sum of their similarities from the items of each history.
 
-    ``score(u, j) = sum of sim(i -> j) over i in history(u)``, added in the order of the
+    ``score(u, j) = sum of w_ui sim(i -> j) over i in history(u)``, added in the order of the
     history in float64 and rounded to float32 before ranking. Only items that some neighbour
     list reaches are ranked.
 
@@ -205,6 +228,8 @@ def sparse_topk(
         One bool an item; others are left out. None allows all.
     filter_seen
         Leave out the items of the history.
+    weights
+        float32 w_ui of each entry of the histories; None for ones.
 
     Returns
     -------
@@ -219,16 +244,16 @@ def sparse_topk(
     if k > 0:
         mask = np.zeros(0, np.bool_) if allowed is None else allowed
         _sparse_rows(
-            indptr, indices, sim_indptr, sim_indices, sim_values, mask, filter_seen,
-            items, scores, counts,
+            indptr, indices, _NO_WEIGHTS if weights is None else weights, sim_indptr,
+            sim_indices, sim_values, mask, filter_seen, items, scores, counts,
         )  # fmt: skip
     return items, scores, counts
 
 
 @kernel()
 def _pair_scores(
-    indptr: Int64s, indices: Int32s, sim_indptr: Int64s, sim_indices: Int32s, sim_values: Floats,
-    rows: Int64s, items: Int32s, order: Int64s, scores: Floats,
+    indptr: Int64s, indices: Int32s, weights: Floats, sim_indptr: Int64s, sim_indices: Int32s,
+    sim_values: Floats, rows: Int64s, items: Int32s, order: Int64s, scores: Floats,
 ) -> None:  # fmt: skip
     """Score pairs, visited row by row; see ``sparse_pairs``."""
     n_items = sim_indptr.size - 1
@@ -239,7 +264,11 @@ def _pair_scores(
     while start < order.size:
         row, stop = rows[order[start]], start
         history = indices[indptr[row] : indptr[row + 1]]
-        _sum_flagged(history, sim_indptr, sim_indices, sim_values, acc, flag)
+        if weights.size > 0:
+            own = weights[indptr[row] : indptr[row + 1]]
+            _sum_weighted(history, own, sim_indptr, sim_indices, sim_values, acc, flag)
+        else:
+            _sum_flagged(history, sim_indptr, sim_indices, sim_values, acc, flag)
         while stop < order.size and rows[order[stop]] == row:
             item = items[order[stop]]
             if bits[item] != _UNTOUCHED:
@@ -254,13 +283,13 @@ def _pair_scores(
 
 def sparse_pairs(
     indptr: Int64s, indices: Int32s, sim_indptr: Int64s, sim_indices: Int32s, sim_values: Floats,
-    rows: Int64s, items: Int32s,
+    rows: Int64s, items: Int32s, *, weights: Floats | None = None,
 ) -> NDArray[np.float64]:  # fmt: skip
     """Score pairs of a history and an item exactly as ``sparse_topk`` scores them.
 
     Parameters
     ----------
-    indptr, indices, sim_indptr, sim_indices, sim_values
+    indptr, indices, sim_indptr, sim_indices, sim_values, weights
         As for ``sparse_topk``.
     rows, items
         History row (int64) and item code (int32) of each pair, in any order.
@@ -276,5 +305,8 @@ def sparse_pairs(
     """
     scores = np.full(rows.size, np.nan)
     order = np.argsort(rows, kind="stable")
-    _pair_scores(indptr, indices, sim_indptr, sim_indices, sim_values, rows, items, order, scores)
+    _pair_scores(
+        indptr, indices, _NO_WEIGHTS if weights is None else weights, sim_indptr, sim_indices,
+        sim_values, rows, items, order, scores,
+    )  # fmt: skip
     return scores

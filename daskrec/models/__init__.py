@@ -6,8 +6,10 @@ from daskrec.models.association_rules import AssociationRulesItemRec
 from daskrec.models.base import BaseRecommender
 from daskrec.models.cluster import ClusterRec
 from daskrec.models.ease import EASE
+from daskrec.models.implicit_wrap import ImplicitWrap
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.knn import KNN
+from daskrec.models.lightfm_wrap import LightFMWrap
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.models.non_personalized import NonPersonalizedRecommender
 from daskrec.models.pop_rec import PopRec
@@ -29,7 +31,9 @@ __all__ = [
     "BaseRecommender",
     "ClusterRec",
     "HybridRecommender",
+    "ImplicitWrap",
     "ItemVectorModel",
+    "LightFMWrap",
     "NeighbourRec",
     "NonPersonalizedRecommender",
     "PopRec",

@@ -95,6 +95,8 @@ class Asked:
         Whether it serves users, and items, that were not in the training.
     needs_history
         Whether it serves users by the log of the call.
+    weighs_history
+        Whether the relevance in that log counts.
     user_column
         Name of the column of users, where no column has one of the usual names.
     """
@@ -107,6 +109,7 @@ class Asked:
         serves_cold_users: bool,
         serves_cold_items: bool,
         needs_history: bool,
+        weighs_history: bool = False,
         user_column: str | None = None,
     ) -> None:
         self.model = model
@@ -114,7 +117,7 @@ class Asked:
         self.serves_cold_users = serves_cold_users
         self.serves_cold_items = serves_cold_items
         self.needs_history = needs_history
-        self._needs = Needs(relevance=False, user=user_column)
+        self._needs = Needs(relevance=weighs_history, user=user_column)
         self._notes: list[str] = []
 
     def warn(self) -> None:
@@ -127,7 +130,7 @@ class Asked:
             self._notes.append(f"{count} {what}")
 
     def read_history(self, log: Any) -> Log | None:
-        """Read the log of a call; only its pairs are needed.
+        """Read the log of a call; most models need only its pairs.
 
         Raises
         ------

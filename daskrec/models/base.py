@@ -54,6 +54,7 @@ class BaseRecommender(Params, Tunable, ABC):
     can_predict_cold_items: bool = False  # some models have a parameter for it
     can_predict_item_to_item: ClassVar[bool] = False
     _needs_history: ClassVar[bool] = False
+    _weighs_history: ClassVar[bool] = False  # the relevance in it counts
     _sharded_state: ClassVar[frozenset[str]] = frozenset()
     # Whether results that are not computed yet may read what is kept.
     _serves_history: ClassVar[bool] = False
@@ -308,6 +309,7 @@ class BaseRecommender(Params, Tunable, ABC):
             serves_cold_users=self.can_predict_cold_users,
             serves_cold_items=self.can_predict_cold_items,
             needs_history=self._needs_history,
+            weighs_history=self._weighs_history,
             user_column=self._log_needs().user,
         )
 

@@ -137,6 +137,9 @@ class HybridRecommender(BaseRecommender):
         """
         return self._fit_wrap(log, Features(user_features, item_features))
 
+    def _check_features(self, features: Features) -> None:
+        """Raise where a call has not the features that the model needs."""
+
     def predict(
         self,
         log: Any,
@@ -148,8 +151,21 @@ class HybridRecommender(BaseRecommender):
         filter_seen_items: bool = True,
         recs_file_path: Any = None,
     ) -> Any:
-        """Recommend the k best items to each user; see ``Recommender.predict``."""
+        """Recommend the k best items to each user; see ``Recommender.predict``.
+
+        Parameters
+        ----------
+        log, k, users, items, filter_seen_items, recs_file_path
+            As for ``Recommender.predict``; ``log`` may be None. Without ``users`` and ``log``,
+            the users of ``user_features`` are served where they are given.
+        user_features, item_features
+            Features of the users to serve and of the items, as those of the fit.
+        """
         features = Features(user_features, item_features)
+        self._check_features(features)
+        if users is None and log is None and user_features is not None:
+            known = ranges.all_ids(feature_ids(user_features, "user"))
+            users = known.values if known is not None else None
         return self._predict_wrap(log, k, users, items, filter_seen_items, recs_file_path, features)
 
     def fit_predict(
@@ -181,6 +197,7 @@ class HybridRecommender(BaseRecommender):
     ) -> Any:
         """Score given pairs of a user and an item; see ``Recommender.predict_pairs``."""
         features = Features(user_features, item_features)
+        self._check_features(features)
         return self._predict_pairs_wrap(pairs, log, recs_file_path, k, features)
 
     def get_features(self, ids: Any, features: Any = None) -> tuple[Any, int | None]:

@@ -21,7 +21,8 @@ class Tunable:
     _search_on_request: ClassVar[Mapping[str, str]] = {}
     # Features that ``fit`` takes: "user", "item".
     _feature_roles: ClassVar[tuple[str, ...]] = ()
-    # Whether a fit with ``seed=None`` draws numbers of its own.
+    # The parameter that is a seed, and whether a fit without one draws numbers of its own.
+    _seed_parameter: ClassVar[str] = "seed"
     _draws_without_seed: ClassVar[bool] = True
 
     _study: Any = None

@@ -82,8 +82,9 @@ class Bench:
     ) -> None:
         self.model, self.criterion, self.k, self.common = model, criterion, int(k), common
         self._params = model.get_params()
-        if model._draws_without_seed and self._params.get("seed", seed) is None:
-            self._params["seed"] = seed
+        name = model._seed_parameter
+        if model._draws_without_seed and self._params.get(name, seed) is None:
+            self._params[name] = seed
         log = model._read_log(train).held()
         self.test = _held(test)
         asked = logs.read_log(self.test, "test", Needs(False, user=model._log_needs().user))
@@ -177,7 +178,8 @@ class Bench:
         """Give the model the state of a trial, and what an update needs besides."""
         winner._history = winner._keep(self.data)
         model, before = self.model, self.model._history
-        seed = {"seed": model.seed} if hasattr(model, "seed") else {}
+        name = model._seed_parameter
+        seed = {name: getattr(model, name)} if hasattr(model, name) else {}
         model.__dict__.update(winner.__dict__, **seed)
         model._learned_with = model.get_params()
         if before is not None and not model._serves_history:

@@ -22,6 +22,10 @@ def test_every_model_is_tuned_or_says_why_not(case: Case, kind: str, tmp_path) -
     if case.featured:
         users = distinct(TRAIN.user_idx.to_numpy())
         options["user_features"] = features_of(users, users)
+    if case.hybrid:
+        for role in ("user", "item"):
+            ids = distinct(TRAIN[f"{role}_idx"].to_numpy())
+            options[f"{role}_features"] = features_of(ids, ids, role)
     train, test = as_kind(train, kind), as_kind(TEST, kind)
     model = case.make()
     if model._search_space is None:

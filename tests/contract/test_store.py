@@ -100,6 +100,11 @@ def test_a_model_loads_in_another_process_without_the_log(case: Case, tmp_path) 
     )
     if case.featured:
         model._features_for(LOG).to_parquet(tmp_path / "log.parquet")
+    if case.hybrid:
+        for role, frame in zip(("user", "item"), model._features([LOG], [LOG]), strict=True):
+            path = tmp_path / f"{role}s.parquet"
+            frame.to_parquet(path)
+            code = code.replace("(log, 3", f"(log, 3, {role}_features={str(path)!r}")
     paths = [str(tmp_path / name) for name in ("model", "log.parquet", "recs.parquet")]
     subprocess.run([sys.executable, "-c", code, *paths], check=True, timeout=120)
     import pandas as pd

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from daskrec.engine.threads import single_threaded_blas
 
@@ -107,3 +107,10 @@ def test_many_threads_leave_the_number_as_it_was(before):
 
     run(work, *range(6))
     assert numbers() == before
+
+
+def test_openmp_may_keep_its_threads() -> None:
+    with threadpool_limits(2), single_threaded_blas(openmp=False):
+        numbers = {(pool["user_api"], pool["num_threads"]) for pool in threadpool_info()}
+        assert ("blas", 1) in numbers
+        assert ("openmp", 1) not in numbers

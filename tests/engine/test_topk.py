@@ -149,9 +149,10 @@ def test_take_unseen(rows, n_items, k, seed):
     st.sampled_from([0, 1, 7, 300]),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
     st.integers(0, 99),
 )
-def test_sparse_topk_and_pairs(n_items, k, some, filter_seen, seed):
+def test_sparse_topk_and_pairs(n_items, k, some, filter_seen, weighted, seed):
     rng = np.random.default_rng(seed)
     seen, indptr, indices = random_rows(rng, 5, n_items, 0.1)
     near, sim_indptr, sim_indices = random_rows(rng, n_items, n_items, 0.1)
@@ -160,14 +161,23 @@ def test_sparse_topk_and_pairs(n_items, k, some, filter_seen, seed):
     similar[near] = values
     # Added item by item, as the kernel does, so that sums agree to the last bit.
     sums = np.zeros((5, n_items))
-    for row, item in zip(*np.nonzero(seen), strict=True):
-        sums[row] += similar[item]
+    weights = rng.integers(-2, 5, indices.size).astype(np.float32) / 3 if weighted else None
+    each = np.ones(indices.size) if weights is None else weights.astype(np.float64)
+    for weight, row, item in zip(each, *np.nonzero(seen), strict=True):
+        sums[row] += weight * similar[item]
     reached = (seen.astype(int) @ near.astype(int)) > 0
     scores = np.where(reached, sums, -np.inf).astype(np.float32)
     rows, items = (grid.ravel() for grid in np.indices((5, n_items)))
     mixed = rng.permutation(rows.size)
     pairs = topk_sparse.sparse_pairs(
-        indptr, indices, sim_indptr, sim_indices, values, rows[mixed], items[mixed].astype(np.int32)
+        indptr,
+        indices,
+        sim_indptr,
+        sim_indices,
+        values,
+        rows[mixed],
+        items[mixed].astype(np.int32),
+        weights=weights,
     )
     assert np.array_equal(np.where(np.isnan(pairs), -np.inf, pairs), scores.ravel()[mixed])
     allowed = rng.random(n_items) < 0.6 if some else None
@@ -184,6 +194,7 @@ def test_sparse_topk_and_pairs(n_items, k, some, filter_seen, seed):
         k,
         allowed=allowed,
         filter_seen=filter_seen,
+        weights=weights,
     )
     check(found, scores, k)
 

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
+from daskrec.data.columns import find
 from daskrec.data.frames import find_kind
 from daskrec.data.ids import Ids, union
 from daskrec.data.paths import open_frame
@@ -61,7 +62,7 @@ class BinaryRelevance:
         return super().update(binary_log(log))
 
 
-def features_of(users: Ids, trained: Ids) -> pd.DataFrame:
+def features_of(users: Ids, trained: Ids, role: str = "user") -> pd.DataFrame:
     """Return features by the places of users among those of the fit.
 
     Other ids in the same order get the same lists. The first four users are alike, so that
@@ -73,7 +74,7 @@ def features_of(users: Ids, trained: Ids) -> pd.DataFrame:
     group = np.searchsorted(order, names) // 4 % 3
     far = np.array([0.0, 100.0, 400.0])[group]
     column = names if isinstance(users.values, np.ndarray) else users.values.to_pandas()
-    return pd.DataFrame({"user_idx": column, "far": far, "whole": group, "flag": group == 2})
+    return pd.DataFrame({f"{role}_idx": column, "far": far, "whole": group, "flag": group == 2})
 
 
 class Featured:
@@ -130,11 +131,74 @@ class Featured:
         return super().update(log, features_of(every, every))
 
 
+class HybridFeatured:
+    """A model of features of both sides that makes them itself, and has a log alone."""
+
+    def _features(self, users: list[Any], items: list[Any]) -> tuple[Any, Any]:
+        """Return features of all ids that frames or selections mention, as the first is."""
+        found = []
+        trained = {"user": self._fitted.user_ids.whole(), "item": self._fitted.item_ids.get()}
+        kind = next((kind_of(s) for s in users if find_kind(s) is not None), "pandas")
+        for role, sources in (("user", users), ("item", items)):
+            ids = [_ids_of(s, role) for s in sources if s is not None]
+            frame = features_of(union([*ids, trained[role]]), trained[role], role)
+            found.append(as_kind(frame, kind))
+        return found[0], found[1]
+
+    def fit(self, log: Any) -> Any:
+        try:
+            ids = {role: _ids_of(log, role) for role in ("user", "item")}
+        except LogError:  # the model itself says what is wrong
+            ids = dict.fromkeys(("user", "item"), Ids(np.arange(3)))
+        if not all(map(len, ids.values())):
+            ids = dict.fromkeys(ids, Ids(np.arange(3)))
+        kind = kind_of(log) if find_kind(log) is not None else "pandas"
+        frames = [as_kind(features_of(known, known, role), kind) for role, known in ids.items()]
+        return super().fit(log, *frames)
+
+    def predict(
+        self,
+        log: Any,
+        k: int,
+        users: Any = None,
+        items: Any = None,
+        filter_seen_items: bool = True,
+        recs_file_path: Any = None,
+    ) -> Any:
+        users = list(users) if isinstance(users, Iterator) else users
+        if users is None and log is None and self._catalogue is not None:
+            users = self._fitted.user_ids.whole().values
+        made = (None, None)
+        if self._catalogue is not None:
+            made = self._features([log, users], [items])
+        return super().predict(log, k, users, items, *made, filter_seen_items, recs_file_path)
+
+    def fit_predict(self, log: Any, k: int, *args: Any, **options: Any) -> Any:
+        return self.fit(log).predict(log, k, *args, **options)
+
+    def predict_pairs(
+        self, pairs: Any, log: Any = None, recs_file_path: Any = None, k: int | None = None
+    ) -> Any:
+        made = (None, None)
+        if self._catalogue is not None and find_kind(pairs) is not None:
+            named = [pairs if find(find_kind(pairs).columns(pairs), r) else None for r in ROLES]
+            made = self._features([named[0]], [named[1]])
+        return super().predict_pairs(pairs, log, *made, recs_file_path, k)
+
+
+ROLES = ("user", "item")
+
+
 def _users_of(source: Any) -> Ids:
     """Return the users that a log, a frame of pairs or a selection mentions."""
+    return _ids_of(source, "user")
+
+
+def _ids_of(source: Any, role: str) -> Ids:
+    """Return the users or items that a log, a frame of pairs or a selection mentions."""
     if isinstance(source, str):
         source = open_frame(source, "the log")
-    return read_selection(source, "user", Ids(np.empty(0, np.int64)))
+    return read_selection(source, role, Ids(np.empty(0, np.int64)))
 
 
 @cache

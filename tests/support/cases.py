@@ -13,13 +13,15 @@ from daskrec.models import (
     ALSWrap,
     AssociationRulesItemRec,
     ClusterRec,
+    ImplicitWrap,
+    LightFMWrap,
     PopRec,
     RandomRec,
     ThompsonSampling,
     UserPopRec,
     Wilson,
 )
-from support.adapted import BinaryRelevance, Featured, adapted
+from support.adapted import BinaryRelevance, Featured, HybridFeatured, adapted
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,16 @@ class Case:
     draws: bool = False  # lists are drawn, by the ids of users and for the candidates at hand
     sampled: bool = False  # a longer list need not start as a shorter one
     featured: bool = False  # knows users by features, which are made of the order of their ids
+    hybrid: bool = False  # knows users and items by features, which are made in the same way
+    length: int | None = None  # of its vectors, where no parameter called rank says it
 
     @property
     def adapted(self) -> type:
         """The model, made to take what the suite hands over."""
         if self.binary:
             return adapted(self.model, BinaryRelevance)
+        if self.hybrid:
+            return adapted(self.model, HybridFeatured)
         return adapted(self.model, Featured) if self.featured else self.model
 
     def make(self) -> Any:
@@ -57,7 +63,16 @@ class Case:
         return model
 
     def __str__(self) -> str:
-        return f"{self.model.__name__}({', '.join(f'{k}={v}' for k, v in self.params.items())})"
+        said = {
+            k: v["class"].rpartition(".")[2] if isinstance(v, dict) else v
+            for k, v in self.params.items()
+        }
+        return f"{self.model.__name__}({', '.join(f'{k}={v}' for k, v in said.items())})"
+
+
+def of_implicit(name: str, **params: Any) -> dict[str, Any]:
+    """Return a model of implicit as ImplicitWrap keeps it, with one thread."""
+    return {"class": f"implicit.{name}", "params": {"num_threads": 1, **params}}
 
 
 OUTCOMES = {"binary": True, "counts_rows": True}
@@ -109,6 +124,45 @@ CASES = [
         tolerance=1e-5,
     ),
     Case(ClusterRec, {"num_clusters": 2, "seed": 4}, counts_rows=True, featured=True),
+    Case(
+        ImplicitWrap,
+        {"model": of_implicit("cpu.als.AlternatingLeastSquares", factors=4, random_state=1)},
+        tolerance=1e-5,
+        length=4,
+    ),
+    Case(
+        ImplicitWrap,
+        {
+            "model": of_implicit(
+                "cpu.als.AlternatingLeastSquares", factors=3, random_state=1, alpha=2.0
+            ),
+            "recalculate_user": True,
+        },
+        tolerance=1e-5,
+        length=3,
+    ),
+    Case(
+        ImplicitWrap,
+        {"model": of_implicit("cpu.bpr.BayesianPersonalizedRanking", factors=4, random_state=1)},
+        tolerance=1e-5,
+        length=5,
+    ),
+    Case(
+        ImplicitWrap,
+        {"model": of_implicit("cpu.lmf.LogisticMatrixFactorization", factors=4, random_state=1)},
+        tolerance=1e-5,
+        length=6,
+    ),
+    Case(ImplicitWrap, {"model": of_implicit("nearest_neighbours.CosineRecommender", K=6)}),
+    Case(ImplicitWrap, {"model": of_implicit("nearest_neighbours.ItemItemRecommender", K=4)}),
+    Case(LightFMWrap, {"no_components": 4, "random_state": 1}, tolerance=1e-5, length=4),
+    Case(
+        LightFMWrap,
+        {"no_components": 3, "loss": "bpr", "random_state": 2},
+        tolerance=1e-5,
+        length=3,
+        hybrid=True,
+    ),
     Case(ALSWrap, {"rank": 4, "seed": 1}, tolerance=1e-4),
     Case(ALSWrap, {"rank": 3, "seed": 1, "implicit_prefs": False, "solver": "cg"}, tolerance=1e-3),
 ]
