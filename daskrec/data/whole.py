@@ -29,10 +29,7 @@ def on_whole(data: Interactions, function: Callable[..., Any], *args: Any, label
     matrix of a log in memory is the one that its blocks are views of. With workers the blocks
     go to one of them, which has to hold all of them (8 bytes an interaction).
     """
-    if runtime.in_process():
-        return function(stack([matrix_of(part) for part in data.parts]), *args)
-    task = runtime.task(_on_blocks, list(data.parts), function, *args)
-    return runtime.compute([task], label)[0]
+    return runtime.alone(_on_blocks, list(data.parts), function, *args, label=label)
 
 
 def _on_blocks(parts: Sequence[Any], function: Callable[..., Any], *args: Any) -> Any:
