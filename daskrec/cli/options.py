@@ -17,6 +17,7 @@ MODELS = {
     "klucb": "KLUCB",
     "thompson": "ThompsonSampling",
     "random": "RandomRec",
+    "word2vec": "Word2VecRec",
 }
 
 Log = Annotated[

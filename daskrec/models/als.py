@@ -3,22 +3,14 @@
 import secrets
 from typing import Any, ClassVar
 
-import numpy as np
-import pyarrow as pa
-
 from daskrec import progress
-from daskrec.data import output, transpose
+from daskrec.data import transpose
 from daskrec.data.blocks import Features, Interactions
-from daskrec.data.columns import find
-from daskrec.data.frames import find_kind
-from daskrec.data.ids import Ids
-from daskrec.data.output import Form
-from daskrec.engine import runtime
-from daskrec.engine.arrays import Array, Arrays, Vector
+from daskrec.engine.arrays import Vector
 from daskrec.engine.score import Scorer, VectorScorer
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.models.als_rounds import Rule, first_factors, half_round, whole_gram
-from daskrec.models.item_vector import ItemVectorModel
+from daskrec.models.item_vector import ItemVectorModel, factor_frame, known_ids, role_of
 from daskrec.models.recommender import Recommender
 from daskrec.params import check_choice, check_number, check_whole
 
@@ -186,64 +178,11 @@ class ALSWrap(ItemVectorModel, Recommender):
         rank
             The length of the factors.
         """
-        kind = find_kind(ids)
-        columns = kind.columns(ids) if kind is not None else []
-        role = next((role for role in ("user", "item") if find(columns, role)), None)
-        if role is None:
-            raise ValueError("ids must be a frame with a column user_idx or item_idx")
-        return self._factor_frame(ids, role), int(self.rank)
-
-    def _factor_frame(self, ids: Any, role: str) -> Any:
-        fitted, layout = self._fitted, self._fitted.layout
-        known = self._known(ids, role)
-        if role == "user":
-            name, dtype, table = layout.names.user, layout.user, self.user_factors_
-            codes = fitted.user_ids.encode(known.values)
-        else:
-            name, dtype, table = (
-                layout.names.item,
-                layout.item,
-                RowShards([self.item_factors_], np.array([0, self.items_count])),
-            )
-            codes = fitted.item_ids.get().encode(known.values)
-        column = f"{role}_factors"
-        empty: Arrays = {name: known.values[:0], column: _lists(np.empty((0, int(self.rank))))}
-        form = Form(
-            layout.kind, layout.part, empty, {name: dtype, **_list_dtype(layout.kind, column)}
-        )
-        task = runtime.task(_factor_rows, known, codes, table, (name, column))
-        return output.finish([task], form, label="factors")
-
-    def _known(self, ids: Any, role: str) -> Ids:
-        """Return the ids of a frame that the model knows."""
-        from daskrec.data.selection import read_selection
-        from daskrec.errors import warn_caller
-
+        role = role_of(ids)
         fitted = self._fitted
-        own = fitted.user_ids.shards[0].get() if role == "user" else fitted.item_ids.get()
-        chosen = read_selection(ids, role, own)
-        assert chosen is not None
-        encoder = fitted.user_ids if role == "user" else own
-        found = encoder.encode(chosen.values) >= 0
-        if not found.all():
-            warn_caller(f"{int((~found).sum())} {role}s are not known to the model")
-        return Ids(chosen.values.take(np.flatnonzero(found)))
-
-
-def _factor_rows(
-    known: Ids, codes: Vector, table: RowShards, names: tuple[str, str]
-) -> dict[str, Array]:
-    return {names[0]: known.values, names[1]: _lists(table.take(codes))}
-
-
-def _lists(rows: Vector) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(rows, dtype=np.float32).reshape(-1))
-    starts = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
-    return pa.ListArray.from_arrays(pa.array(starts), flat)
-
-
-def _list_dtype(kind: str, column: str) -> dict[str, Any]:
-    """Name the type of lists for Dask, which would make strings of an object column."""
-    import pandas as pd
-
-    return {column: pd.ArrowDtype(pa.list_(pa.float32()))} if kind == "dask" else {}
+        if role == "item":
+            return self._item_frame(ids), int(self.rank)
+        names, table = fitted.user_ids, self.user_factors_
+        known = known_ids(ids, role, fitted.some_users, names)
+        codes = names.encode(known.values)
+        return factor_frame(fitted.layout, role, known, codes, table), int(self.rank)

@@ -95,6 +95,10 @@ class BaseRecommender(Params, Tunable, ABC):
         """Return what the model reads of a log to learn from."""
         return logs.PLAIN
 
+    def _saved_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return parameters as they are saved: plain values."""
+        return params
+
     def _block_count(self) -> int | None:
         """Return the number of user blocks, where the model has a parameter for it."""
         return None

@@ -17,8 +17,9 @@ from daskrec.models import (
     ThompsonSampling,
     UserPopRec,
     Wilson,
+    Word2VecRec,
 )
-from support.adapted import BinaryRelevance, Featured, adapted
+from support.adapted import BinaryRelevance, Featured, Timed, adapted
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,15 @@ class Case:
     draws: bool = False  # lists are drawn, by the ids of users and for the candidates at hand
     sampled: bool = False  # a longer list need not start as a shorter one
     featured: bool = False  # knows users by features, which are made of the order of their ids
+    timed: bool = False  # learns from a log with times, which are made where there are none
 
     @property
     def adapted(self) -> type:
         """The model, made to take what the suite hands over."""
         if self.binary:
             return adapted(self.model, BinaryRelevance)
+        if self.timed:
+            return adapted(self.model, Timed)
         return adapted(self.model, Featured) if self.featured else self.model
 
     def make(self) -> Any:
@@ -103,4 +107,29 @@ CASES = [
     Case(ClusterRec, {"num_clusters": 2, "seed": 4}, counts_rows=True, featured=True),
     Case(ALSWrap, {"rank": 4, "seed": 1}, tolerance=1e-4),
     Case(ALSWrap, {"rank": 3, "seed": 1, "implicit_prefs": False, "solver": "cg"}, tolerance=1e-3),
+    # The vectors are the same bits in any run; products of them may round otherwise.
+    Case(
+        Word2VecRec,
+        {"rank": 8, "min_count": 1, "step_size": 0.2, "max_iter": 10, "window_size": 3, "seed": 1},
+        tolerance=1e-6,
+        counts_rows=True,
+        timed=True,
+    ),
+    Case(
+        Word2VecRec,
+        {
+            "rank": 20,
+            "min_count": 0,
+            "step_size": 0.2,
+            "max_iter": 5,
+            "use_idf": True,
+            "seed": 2,
+            "num_partitions": 3,
+            "loss": "hierarchical",
+            "normalize": True,
+        },
+        tolerance=1e-6,
+        counts_rows=True,
+        timed=True,
+    ),
 ]
