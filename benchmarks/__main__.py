@@ -13,6 +13,7 @@ TABLES = (
     "rules",
     "topk",
     "als",
+    "word2vec",
     "pop",
     "startup",
     "memory",

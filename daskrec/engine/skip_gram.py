@@ -243,10 +243,10 @@ def _learn(
             kept[length] = token
             length += 1
         for middle in range(length):
-            reach = np.int64(1)
+            reach = 1
             if course.window > 1:
                 drawn += _ONE
-                reach += np.int64(word(start, drawn) % np.uint64(course.window))
+                reach = _distance(word(start, drawn), course.window)
             at, end = max(0, middle - reach), min(length, middle + reach + 1)
             if course.negatives > 0:
                 while at < end:
@@ -257,6 +257,12 @@ def _learn(
             for near in range(at, end):
                 if near != middle:
                     _predict_one(kept[middle], kept[near], work, tree, course, rate)
+
+
+@kernel(inline=True)
+def _distance(value: Any, most: int) -> Any:
+    """Return a distance from 1 to ``most``."""
+    return np.int64(value % np.uint64(most)) + 1
 
 
 @kernel(inline=True)

@@ -113,8 +113,8 @@ def _from_frame(frame: Any, items: Ids) -> tuple[Vector, Vector]:
     known = id_tools.concat([read_ids(part[item], item, "vectors") for part in parts])
     if any(is_text(part[others[0]]) for part in parts):
         raise LogError(
-            f"vectors: column {others[0]!r} holds texts, which Dask makes of lists: give the column "
-            "an Arrow type of lists"
+            f"vectors: column {others[0]!r} holds texts, which Dask makes of lists: give the "
+            "column an Arrow type of lists"
         )
     codes = items.encode(known)
     rows = np.flatnonzero(codes >= 0)
