@@ -14,6 +14,7 @@ TABLES = (
     "topk",
     "dense",
     "als",
+    "word2vec",
     "pop",
     "startup",
     "memory",

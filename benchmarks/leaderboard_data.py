@@ -27,6 +27,7 @@ from daskrec.models import (
     ThompsonSampling,
     UserPopRec,
     Wilson,
+    Word2VecRec,
 )
 from daskrec.splitters import DateSplitter
 
@@ -112,7 +113,7 @@ ENTRIES = (
     # The original's own version has none any more; its published figures are of other parameters.
     Entry("admm_slim", ADMMSLIM(5, 20_000, precision="single"), None),
     Entry("slim", None, ("SLIM", {"beta": 4.65, "lambda_": 2e-4, "seed": _SEED})),
-    Entry("word2vec", None, ("Word2VecRec", _SEEDED)),
+    Entry("word2vec", Word2VecRec(seed=_SEED), ("Word2VecRec", _SEEDED)),
 )
 
 

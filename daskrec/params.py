@@ -8,6 +8,7 @@ import inspect
 from typing import Any, TypeVar
 
 Self = TypeVar("Self", bound="Params")
+_LONGEST = 1000  # characters of a parameter
 
 
 class Params:
@@ -61,14 +62,27 @@ class Params:
             for name, parameter in inspect.signature(type(self).__init__).parameters.items()
         }
         changed = [
-            f"{name}={value!r}"
+            f"{name}={_shown(value)}"
             for name, value in self.get_params().items()
-            if value is not defaults[name] and value != defaults[name]
+            if not _equal(value, defaults[name])
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __str__(self) -> str:
         return type(self).__name__
+
+
+def _equal(value: Any, default: Any) -> bool:
+    """Tell whether a parameter has its default value; arrays and frames never have."""
+    if value is default:
+        return True
+    return default is not None and bool(value == default)
+
+
+def _shown(value: Any) -> str:
+    """Return a parameter as text: of what takes many lines, the type alone."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST and "\n" not in text else f"<{type(value).__name__}>"
 
 
 def check_whole(name: str, value: Any, least: int) -> None:

@@ -122,8 +122,8 @@ def _describe(model: Any) -> Manifest:
     names = layout.names
     return {
         "class": type(model).__name__,
-        "params": _plain_params(model.get_params()),
-        "learned_with": _plain_params(model._learned_with or {}),
+        "params": _plain_params(model._saved_params(model.get_params())),
+        "learned_with": _plain_params(model._saved_params(model._learned_with or {})),
         "study": model._recorded_study(),
         "layout": {
             "kind": layout.kind,

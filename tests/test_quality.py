@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import protocols
+from benchmarks import leaderboard_data, protocols
 from benchmarks.protocols import LeaveOneOut, Split, full_ranking, leave_one_out
-from daskrec.models import KNN, ALSWrap, ImplicitWrap, LightFMWrap, PopRec
+from daskrec.metrics import NDCG
+from daskrec.models import KNN, ALSWrap, ImplicitWrap, LightFMWrap, PopRec, Word2VecRec
 
 pytestmark = pytest.mark.data
 
@@ -60,6 +61,14 @@ def test_wrapped_lightfm_on_movies(movies: LeaveOneOut) -> None:
     hits, ndcg = leave_one_out(LightFMWrap(16, random_state=0, epochs=4), movies)
     assert hits >= 0.60
     assert ndcg >= 0.345
+
+
+def test_vectors_of_sequences_on_the_date_split_of_movies(data: Path) -> None:
+    split = leaderboard_data.load(data, "ml-1m")
+    for loss, least in (("negative", 0.18), ("hierarchical", 0.16)):
+        model = Word2VecRec(seed=0, loss=loss, num_partitions=2).fit(split.train)
+        recs = model.predict(split.train, 10, users=split.users)
+        assert NDCG()(recs, split.test, 10) >= least
 
 
 def test_popularity_on_gowalla(gowalla: Split) -> None:

@@ -18,6 +18,7 @@ MODELS = {
     "klucb": "KLUCB",
     "thompson": "ThompsonSampling",
     "random": "RandomRec",
+    "word2vec": "Word2VecRec",
 }
 
 Log = Annotated[

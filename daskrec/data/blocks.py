@@ -12,6 +12,11 @@ the items get the codes 7 -> 0, 8 -> 1, 9 -> 2, and one block of all three users
     indices   0 2 2 1       item codes, sorted within a user
     data      1 2 5 1       relevance; the repeated pair is one entry with the sum
     repeats   1 1 2 1       rows behind each entry (empty when all are 1)
+
+A model that reads sequences asks for times, and gets one more array: the item of every row of a
+user, repeated rows too, in the order of (time, item)::
+
+    sequence  0 2 2 2 1     (empty when times were not asked for)
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from daskrec.data.ids import Ids, ShardedIds
+from daskrec.data.ids import Ids, ShardedIds, concat
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
-from daskrec.engine.csr import Csr, build_csr
+from daskrec.engine.csr import Csr, build_csr, stack
 from daskrec.engine.shared import Shared, as_array
+from daskrec.engine.time_order import order_rows
 from daskrec.errors import LogError
 
 
@@ -47,14 +53,20 @@ class UserBlock:
         Users x all items; float32 relevance, int32 item codes sorted within a row.
     repeats
         int32 number of log rows behind each entry; empty when every entry is one row.
+    sequence
+        int32 item code of each log row, by user, then time, then code; None, or empty, where
+        times were not asked for.
     """
 
-    __slots__ = ("matrix", "repeats", "user_ids")
+    __slots__ = ("matrix", "repeats", "sequence", "user_ids")
 
-    def __init__(self, user_ids: Ids, matrix: Csr, repeats: Vector) -> None:
+    def __init__(
+        self, user_ids: Ids, matrix: Csr, repeats: Vector, sequence: Vector | None = None
+    ) -> None:
         self.user_ids = user_ids
         self.matrix = matrix
         self.repeats = repeats
+        self.sequence = np.empty(0, dtype=np.int32) if sequence is None else sequence
 
     def __len__(self) -> int:
         return len(self.user_ids)
@@ -68,25 +80,76 @@ class UserBlock:
         """Return the users from ``start`` to ``stop``, as views."""
         first, last = self.matrix.indptr[start], self.matrix.indptr[stop]
         repeats = self.repeats[first:last] if len(self.repeats) else self.repeats
-        return UserBlock(self.user_ids[start:stop], self.matrix.rows(start, stop), repeats)
+        sequence = self.sequence
+        if len(sequence):
+            before = self.repeats[:first].sum(dtype=np.int64) if len(repeats) else first
+            count = repeats.sum(dtype=np.int64) if len(repeats) else last - first
+            sequence = sequence[before : before + count]
+        mine = self.user_ids[start:stop]
+        return UserBlock(mine, self.matrix.rows(start, stop), repeats, sequence)
+
+    def take(self, users: Ids, rows: Vector) -> "UserBlock":
+        """Return the histories of some users, without their order.
+
+        Parameters
+        ----------
+        users
+            The ids of the users.
+        rows
+            The row of each; -1 gives an empty history.
+        """
+        matrix, repeats = self.matrix, self.repeats
+        if len(repeats):
+            times = Csr(matrix.indptr, matrix.indices, repeats, matrix.width)
+            repeats = times.take(rows).data
+        return UserBlock(users, matrix.take(rows), repeats)
+
+    @property
+    def row_starts(self) -> Vector:
+        """int64, one longer than the users: where the log rows of each begin in the sequence."""
+        indptr = self.matrix.indptr
+        if len(self.repeats) == 0:
+            return indptr
+        return np.concatenate([[0], np.cumsum(self.repeats, dtype=np.int64)])[indptr]
 
     def to_arrays(self) -> Arrays:
         """Return the arrays that make this object."""
+        ordered = {"sequence": self.sequence} if len(self.sequence) else {}
         return {
             "user_ids": self.user_ids.values,
             "repeats": self.repeats,
+            **ordered,
             **self.matrix.to_arrays(),
         }
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> "UserBlock":
         """Make the object of its arrays."""
-        matrix = Csr.from_arrays(arrays)
-        return cls(Ids(arrays["user_ids"]), matrix, as_array(arrays["repeats"]))
+        matrix, repeats = Csr.from_arrays(arrays), as_array(arrays["repeats"])
+        sequence = as_array(arrays["sequence"]) if "sequence" in arrays else None
+        return cls(Ids(arrays["user_ids"]), matrix, repeats, sequence)
+
+
+def join_blocks(blocks: Sequence[UserBlock]) -> UserBlock:
+    """Join blocks of consecutive ranges of users, without the order of their rows."""
+    if len(blocks) == 1:
+        return blocks[0]
+    counted = any(len(block.repeats) for block in blocks)
+    repeats = [
+        block.repeats if len(block.repeats) or not counted else np.ones(block.matrix.nnz, np.int32)
+        for block in blocks
+    ]
+    users = Ids(concat([block.user_ids.values for block in blocks]))
+    return UserBlock(users, stack([block.matrix for block in blocks]), np.concatenate(repeats))
 
 
 def make_block(
-    user_ids: Ids, users: Vector, items: Vector, relevance: Vector | None, item_count: int
+    user_ids: Ids,
+    users: Vector,
+    items: Vector,
+    relevance: Vector | None,
+    item_count: int,
+    times: Vector | None = None,
 ) -> UserBlock:
     """Make a block of coded rows in any order.
 
@@ -100,6 +163,8 @@ def make_block(
         float32, or None where every row counts 1.
     item_count
         Number of items.
+    times
+        int64 in the order of time, where the order of rows is wanted.
 
     Raises
     ------
@@ -109,7 +174,8 @@ def make_block(
     matrix, repeats = build_csr(users, items, relevance, len(user_ids), item_count)
     if len(repeats) and not np.isfinite(matrix.data).all():
         raise LogError("the relevance of repeated (user, item) rows adds up beyond float32")
-    return UserBlock(user_ids, matrix, repeats)
+    sequence = None if times is None else order_rows(users, items, times, len(user_ids))
+    return UserBlock(user_ids, matrix, repeats, sequence)
 
 
 class UserBlocks:

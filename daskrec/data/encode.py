@@ -51,7 +51,7 @@ def encode_training(
     if log.rows is not None:
         data = _encode_in_memory(log.rows, users, items, blocks)
     else:
-        data = _encode_partitions(log.parts, users, items, blocks)
+        data = _encode_partitions(log.parts, users, items, blocks, log.timed)
     warn_of_repeats(data.row_count - data.entry_count, log.owner)
     return data
 
@@ -87,7 +87,7 @@ def _encode_in_memory(
         raise EmptyLogError("the log holds no rows")
     user_ids, user_codes = _factorize_with(rows.users, ranges.all_ids(users))
     item_ids, item_codes = _factorize_with(rows.items, items)
-    block = make_block(user_ids, user_codes, item_codes, rows.relevance, len(item_ids))
+    block = make_block(user_ids, user_codes, item_codes, rows.relevance, len(item_ids), rows.times)
     offsets = _even_cuts(block.matrix.indptr, blocks or ranges.block_count(len(rows)))
     parts = [Shared(block.users(a, b)) for a, b in itertools.pairwise(offsets)]
     return Interactions(
@@ -118,7 +118,11 @@ def _even_cuts(indptr: Vector, count: int) -> Vector:
 
 
 def _encode_partitions(
-    parts: Sequence[Any], users: Sequence[Any], items: Ids | None, count: int | None
+    parts: Sequence[Any],
+    users: Sequence[Any],
+    items: Ids | None,
+    count: int | None,
+    timed: bool,
 ) -> Interactions:
     parts, found = ranges.survey_parts(parts)
     row_count = sum(s.row_count for s in found)
@@ -126,7 +130,7 @@ def _encode_partitions(
         raise EmptyLogError("the log holds no rows")
     item_ids = ids.union([s.items for s in found] + ([items] if items else []))
     bounds = ranges.choose_bounds(found, count or ranges.block_count(row_count))
-    pieces = exchange.by_user(parts, Shared(item_ids), bounds)
+    pieces = exchange.by_user(parts, Shared(item_ids), bounds, timed)
     extra = ranges.gather_ids(users, bounds)
     blocks = [
         runtime.task(block_of_pieces, piece, len(item_ids), None, more)
@@ -158,7 +162,9 @@ def block_of_pieces(
     relevance = np.concatenate(graded) if graded else None
     if users is None:
         user_ids, codes = _factorize_with(column, ranges.all_ids(more))
-        return make_block(user_ids, codes, items, relevance, item_count)
+        timed = [piece.times for piece in pieces if piece.times is not None]
+        times = np.concatenate(timed) if timed else None
+        return make_block(user_ids, codes, items, relevance, item_count, times)
     codes = users.encode(column)
     wanted = codes >= 0
     if relevance is not None:

@@ -24,7 +24,9 @@ from daskrec.engine.shared import Shared
 MOST_PIECES = 16_384
 
 
-def by_user(parts: Sequence[Any], item_ids: Shared[Ids], bounds: Array) -> list[Any]:
+def by_user(
+    parts: Sequence[Any], item_ids: Shared[Ids], bounds: Array, timed: bool = False
+) -> list[Any]:
     """Send rows to the ranges of their users.
 
     Parameters
@@ -35,6 +37,8 @@ def by_user(parts: Sequence[Any], item_ids: Shared[Ids], bounds: Array) -> list[
         The items; rows of others are left out.
     bounds
         The first user id of each range but the first.
+    timed
+        Send the times of rows too.
 
     Returns
     -------
@@ -42,13 +46,13 @@ def by_user(parts: Sequence[Any], item_ids: Shared[Ids], bounds: Array) -> list[
         For each range the list of its pieces (``Rows`` whose items are codes), as tasks.
     """
     count = len(bounds) + 1
-    split = [runtime.task(split_rows, part, item_ids, bounds) for part in parts]
+    split = [runtime.task(split_rows, part, item_ids, bounds, timed) for part in parts]
     if count == 1 or len(parts) * count <= MOST_PIECES:
         return runtime.pieces(split, count)
-    return _by_shuffle(split, bounds)
+    return _by_shuffle(split, bounds, timed)
 
 
-def split_rows(rows: Rows, item_ids: Shared[Ids], bounds: Array) -> list[Rows]:
+def split_rows(rows: Rows, item_ids: Shared[Ids], bounds: Array, timed: bool = False) -> list[Rows]:
     """Encode the items of a partition and split its rows by ranges of users.
 
     Raises
@@ -67,13 +71,13 @@ def split_rows(rows: Rows, item_ids: Shared[Ids], bounds: Array) -> list[Rows]:
     for start, stop in itertools.pairwise(cuts):
         mine = order[start:stop]
         relevance = rows.relevance[mine] if rows.relevance is not None else None
-        pieces.append(
-            Rows(rows.users.take(mine), codes[mine].astype(np.int32), relevance, Faults())
-        )
+        times = rows.times[mine] if timed and rows.times is not None else None
+        items = codes[mine].astype(np.int32)
+        pieces.append(Rows(rows.users.take(mine), items, relevance, Faults(), times=times))
     return pieces
 
 
-def _by_shuffle(split: Sequence[Any], bounds: Array) -> list[Any]:
+def _by_shuffle(split: Sequence[Any], bounds: Array, timed: bool) -> list[Any]:
     import dask.dataframe as dd
 
     text = pd.ArrowDtype(pa.large_string())
@@ -84,16 +88,17 @@ def _by_shuffle(split: Sequence[Any], bounds: Array) -> list[Any]:
             "user": users,
             "item": np.empty(0, np.int32),
             "relevance": np.empty(0, np.float32),
+            **({"time": np.empty(0, np.int64)} if timed else {}),
         }
     )
-    chunks = [runtime.task(_to_frame, pieces, users.dtype) for pieces in split]
+    chunks = [runtime.task(_to_frame, pieces, users.dtype, timed) for pieces in split]
     frame = dd.from_delayed(chunks, meta=empty, verify_meta=False).set_index(
         "home", divisions=list(range(len(bounds) + 2)), shuffle_method=runtime.shuffle_method()
     )
     return [[runtime.task(_from_frame, chunk)] for chunk in frame.to_delayed()]
 
 
-def _to_frame(pieces: Sequence[Rows], dtype: Any) -> pd.DataFrame:
+def _to_frame(pieces: Sequence[Rows], dtype: Any, timed: bool) -> pd.DataFrame:
     users = ids.concat([piece.users for piece in pieces])
     if isinstance(users, np.ndarray):
         # Dask would join parts of int64 and of uint64 as floats; a part without rows may
@@ -110,6 +115,7 @@ def _to_frame(pieces: Sequence[Rows], dtype: Any) -> pd.DataFrame:
             else pd.arrays.ArrowExtensionArray(users),
             "item": np.concatenate([piece.items for piece in pieces]),
             "relevance": np.concatenate([p.relevance for p in pieces]) if graded else ones,
+            **({"time": np.concatenate([p.times for p in pieces])} if timed else {}),
         }
     )
 
@@ -122,4 +128,6 @@ def _from_frame(frame: pd.DataFrame) -> Rows:
         users = users.chunk(0) if isinstance(users, pa.ChunkedArray) else users
     else:
         users = column.to_numpy()
-    return Rows(users, frame["item"].to_numpy(), frame["relevance"].to_numpy(), Faults())
+    times = frame["time"].to_numpy() if "time" in frame else None
+    items, relevance = frame["item"].to_numpy(), frame["relevance"].to_numpy()
+    return Rows(users, items, relevance, Faults(), times=times)

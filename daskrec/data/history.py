@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from daskrec.data import encode, exchange, ids, ranges
-from daskrec.data.blocks import Interactions, UserBlock
+from daskrec.data.blocks import Interactions, UserBlock, join_blocks
 from daskrec.data.ids import Ids
 from daskrec.data.log import Log
 from daskrec.engine import runtime
@@ -197,12 +197,4 @@ def _cut(kept: Sequence[Shared[UserBlock]], bounds: Array, number: int) -> UserB
         home = ids.route(bounds, block.user_ids.values)
         start, stop = np.searchsorted(home, [number, number + 1])
         pieces.append(block.users(int(start), int(stop)))
-    if len(pieces) == 1:
-        return pieces[0]
-    counted = any(len(piece.repeats) for piece in pieces)
-    repeats = [
-        piece.repeats if len(piece.repeats) or not counted else np.ones(piece.matrix.nnz, np.int32)
-        for piece in pieces
-    ]
-    users = Ids(ids.concat([piece.user_ids.values for piece in pieces]))
-    return UserBlock(users, stack([piece.matrix for piece in pieces]), np.concatenate(repeats))
+    return join_blocks(pieces)

@@ -52,26 +52,28 @@ class Log:
     """A log whose columns are known and whose values are checked, now or when it is read.
 
     Exactly one of ``rows`` and ``parts`` is set: rows for a log in memory, tasks that give
-    ``Rows`` for one of partitions. ``owner`` is what stands in the place of users.
+    ``Rows`` for one of partitions. ``owner`` is what stands in the place of users, and
+    ``timed`` tells whether times were read.
     """
 
     layout: Layout
     rows: Rows | None
     parts: list[Delayed]
     owner: str = "user"
+    timed: bool = False
 
     def held(self) -> "Log":
         """Return the log with its partitions read, where they are read more than once."""
         if self.rows is not None:
             return self
-        return Log(self.layout, None, runtime.persist(self.parts, "reading the log"))
+        return replace(self, parts=runtime.persist(self.parts, "reading the log"))
 
     def by_session(self) -> "Log":
         """Return the same log with sessions in the place of users."""
         if self.rows is not None:
-            return Log(self.layout, self.rows.by_session(), [], "session")
+            return replace(self, rows=self.rows.by_session(), owner="session")
         parts = [runtime.task(Rows.by_session, part) for part in self.parts]
-        return Log(self.layout, None, parts, "session")
+        return replace(self, parts=parts, owner="session")
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,15 @@ class Needs:
         Name of a column that says which rows belong together.
     user
         Name of a column of users, where no column has one of the usual names.
+    time
+        There has to be a column of times, which is read.
     """
 
     relevance: bool = True
     binary: bool = False
     session: str | None = None
     user: str | None = None
+    time: bool = False
 
 
 PLAIN = Needs()
@@ -133,7 +138,8 @@ def read_log(source: Any, what: str = "the log", needs: Needs = PLAIN) -> Log:
         session = user  # the original's name for the sessions of users
     if session is not None and session not in present:
         raise LogError(f"{what} has no column {session!r} of sessions: it has {present}")
-    wanted = Wanted(user, item, rating, session, needs.binary)
+    time = roles.require(present, "timestamp", what) if needs.time else None
+    wanted = Wanted(user, item, rating, session, needs.binary, time)
     dtypes = kind.dtypes(frame, [user, item])
     part = kind.part_kind(frame) if kind.partitioned else kind.name
     names = replace(roles.names_of(present), user=user)
@@ -143,7 +149,7 @@ def read_log(source: Any, what: str = "the log", needs: Needs = PLAIN) -> Log:
             runtime.task(read_rows, chunk, part, wanted, what)
             for chunk in kind.parts(frame, wanted.columns)
         ]
-        return Log(layout, None, parts)
+        return Log(layout, None, parts, timed=needs.time)
     rows = read_rows(frame, kind.name, wanted, what)
     rows.faults.raise_any(what)
-    return Log(layout, rows, [])
+    return Log(layout, rows, [], timed=needs.time)

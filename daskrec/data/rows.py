@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from daskrec.data import frames
+from daskrec.data.moments import as_numbers, read_times
 from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.errors import LogError
 
@@ -61,9 +62,11 @@ class Rows:
         What cannot be used of them.
     sessions
         Ids of sessions, where a model asked for them.
+    times
+        int64 whose order is that of the times, where a model asked for them.
     """
 
-    __slots__ = ("faults", "items", "relevance", "sessions", "users")
+    __slots__ = ("faults", "items", "relevance", "sessions", "times", "users")
 
     def __init__(
         self,
@@ -72,12 +75,14 @@ class Rows:
         relevance: Vector | None,
         faults: Faults,
         sessions: Array | None = None,
+        times: Vector | None = None,
     ) -> None:
         self.users = users
         self.items = items
         self.relevance = relevance
         self.faults = faults
         self.sessions = sessions
+        self.times = times
 
     def __len__(self) -> int:
         return len(self.users)
@@ -85,7 +90,7 @@ class Rows:
     def by_session(self) -> "Rows":
         """Return the same rows with sessions in the place of users."""
         assert self.sessions is not None
-        return Rows(self.sessions, self.items, self.relevance, self.faults)
+        return Rows(self.sessions, self.items, self.relevance, self.faults, times=self.times)
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,12 @@ class Wanted:
     relevance: str | None = None
     session: str | None = None
     binary: bool = False
+    time: str | None = None
 
     @property
     def columns(self) -> list[str]:
         """The names of the columns, each once."""
-        names = (self.user, self.item, self.relevance, self.session)
+        names = (self.user, self.item, self.relevance, self.session, self.time)
         return list(dict.fromkeys(name for name in names if name is not None))
 
 
@@ -111,14 +117,39 @@ def read_rows(frame: Any, kind: str, wanted: Wanted, what: str) -> Rows:
     faults = Faults()
     users = check_ids(arrays[wanted.user], wanted.user, faults)
     items = check_ids(arrays[wanted.item], wanted.item, faults)
-    relevance = sessions = None
+    relevance = sessions = times = None
     if wanted.relevance is not None:
         relevance = _check_relevance(arrays, wanted, faults)
     if wanted.session is not None and wanted.session != wanted.user:
         sessions = check_ids(_as_ids(arrays[wanted.session]), wanted.session, faults)
     elif wanted.session is not None:
         sessions = users
-    return Rows(users, items, relevance, faults, sessions)
+    if wanted.time is not None:
+        times = _check_times(arrays[wanted.time], wanted.time, what, faults)
+    return Rows(users, items, relevance, faults, sessions, times)
+
+
+def _check_times(array: Array, name: str, what: str, faults: Faults) -> Vector | None:
+    """Return times as integers of the same order; count those that are missing.
+
+    Raises
+    ------
+    LogError
+        The column holds no times.
+    """
+    if not isinstance(array, np.ndarray):
+        missing = array.null_count
+    else:
+        missing = int(np.isnat(array).sum() if array.dtype.kind == "M" else (array != array).sum())
+    faults.add(f"missing times in column {name!r}", missing, [])
+    if missing:
+        return None
+    times = as_numbers(read_times(array, name, what))
+    if times.dtype == np.int64:
+        return times
+    # The bits of floats are in their order, but that negative ones are turned around.
+    bits = (times.astype(np.float64) + 0.0).view(np.int64)
+    return bits ^ ((bits >> 63) & np.int64(2**63 - 1))
 
 
 def _as_ids(array: Array) -> Array:

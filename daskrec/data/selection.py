@@ -13,8 +13,10 @@ import pyarrow as pa
 from daskrec.data import columns as roles
 from daskrec.data import frames, ids
 from daskrec.data.ids import Ids
+from daskrec.data.paths import open_frame
 from daskrec.data.rows import read_ids
 from daskrec.data.values import pandas_array, plain_array
+from daskrec.engine import runtime
 from daskrec.engine.arrays import Array
 from daskrec.errors import LogError
 
@@ -95,3 +97,22 @@ def _from_values(values: list[Any], what: str) -> Array:
             except OverflowError:
                 raise LogError(f"{what} holds ids that no 64-bit type holds together") from error
         raise LogError(f"{what} mixes types: give integers or strings alone") from error
+
+
+def feature_ids(features: Any, role: str) -> list[Any]:
+    """Return the distinct ids of a frame of features: ``Ids``, or tasks that give them."""
+    if features is None:
+        return []
+    what = f"{role}_features"
+    frame = open_frame(features, what)
+    kind = frames.kind_of(frame, what)
+    name = roles.require(kind.columns(frame), role, what)
+    if not kind.partitioned:
+        return [_ids_of(frame, kind.name, name, what)]
+    part = kind.part_kind(frame)
+    return [runtime.task(_ids_of, chunk, part, name, what) for chunk in kind.parts(frame, [name])]
+
+
+def _ids_of(frame: Any, kind: str, name: str, what: str) -> Ids:
+    column = frames.kind_named(kind).arrays(frame, [name])[name]
+    return ids.distinct(read_ids(column, name, what))

@@ -56,7 +56,7 @@ class Csr:
         lengths = np.where(rows >= 0, np.diff(self.indptr)[rows], 0) if len(self) else 0 * rows
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         indices = np.empty(indptr[-1], dtype=np.int32)
-        data = np.empty(indptr[-1] if len(self.data) else 0, dtype=np.float32)
+        data = np.empty(indptr[-1] if len(self.data) else 0, dtype=self.data.dtype)
         _copy_rows(self.indptr, self.indices, self.data, rows, indptr, indices, data)
         return Csr(indptr, indices, data, self.width)
 
@@ -154,7 +154,7 @@ def build_csr(
     count_columns(rows, indptr)
     indices = np.empty(len(rows), dtype=np.int32)
     data = np.empty(len(given), dtype=np.float32)
-    _place(rows, columns, given, indptr[:-1].copy(), indices, data)
+    place_entries(rows, columns, given, indptr[:-1].copy(), indices, data)
     _sort_rows(indptr, indices, data, int(np.diff(indptr).max(initial=0)))
     repeated = _count_repeats(indptr, indices)
     if repeated == 0:
@@ -189,7 +189,7 @@ def column_work(indptr: Vector, indices: Vector, counts: Vector, work: Vector) -
 
 
 @kernel()
-def _place(
+def place_entries(
     rows: Vector, columns: Vector, values: Vector, cursor: Vector, indices: Vector, data: Vector
 ) -> None:
     """Put entries into their rows, in the order in which they come."""

@@ -8,7 +8,7 @@ of vectors. All keep the one order: score descending, then item ascending.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
@@ -51,10 +51,13 @@ class Histories(Protocol):
 
     user_ids: Any
     matrix: Csr
+    repeats: Vector
 
 
 class Scorer(ABC):
     """Scores of items for users. Scorers travel in graphs: they hold handles, not arrays."""
+
+    unserved_because: ClassVar[str] = "users have no features"  # behind their number
 
     @abstractmethod
     def top(self, users: Histories, request: Request) -> Ragged:

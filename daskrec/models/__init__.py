@@ -19,6 +19,7 @@ from daskrec.models.thompson import ThompsonSampling
 from daskrec.models.ucb import KLUCB, UCB
 from daskrec.models.user_pop_rec import UserPopRec
 from daskrec.models.wilson import Wilson
+from daskrec.models.word2vec import Word2VecRec
 
 __all__ = [
     "ADMMSLIM",
@@ -43,4 +44,5 @@ __all__ = [
     "UserPopRec",
     "UserRecommender",
     "Wilson",
+    "Word2VecRec",
 ]

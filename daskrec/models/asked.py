@@ -236,7 +236,7 @@ class Asked:
         """Count users whom a scorer knows nothing of, where they lie in memory."""
         parts = [part.get() for part in blocks.parts if isinstance(part, Shared)]
         count = sum(scorer.unserved(part) for part in parts)
-        self._note(count, "users have no features")
+        self._note(count, scorer.unserved_because)
 
     def bounds(self, *involved: Log | None) -> Array:
         """Return where to cut logs: at the bounds of the training, or finer.

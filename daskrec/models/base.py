@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from daskrec.data import columns as roles
-from daskrec.data import encode, frames, ids, output, ranges, rows
+from daskrec.data import encode, output, ranges
 from daskrec.data import log as logs
 from daskrec.data.blocks import Features, Interactions
 from daskrec.data.history import History
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Log, Needs
 from daskrec.data.output import Form
-from daskrec.data.paths import open_frame
+from daskrec.data.selection import feature_ids
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.score import Request, Scorer
@@ -95,6 +94,10 @@ class BaseRecommender(Params, Tunable, ABC):
     def _log_needs(self) -> Needs:
         """Return what the model reads of a log to learn from."""
         return logs.PLAIN
+
+    def _saved_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Return parameters as they are saved: plain values."""
+        return params
 
     def _block_count(self) -> int | None:
         """Return the number of user blocks, where the model has a parameter for it."""
@@ -322,25 +325,6 @@ class BaseRecommender(Params, Tunable, ABC):
         if codes is None:
             codes = np.arange(self.items_count, dtype=np.int32)
         return codes, self._asked().choose_items(candidates).candidates
-
-
-def feature_ids(features: Any, role: str) -> list[Any]:
-    """Return the distinct ids of a frame of features: ``Ids``, or tasks that give them."""
-    if features is None:
-        return []
-    what = f"{role}_features"
-    frame = open_frame(features, what)
-    kind = frames.kind_of(frame, what)
-    name = roles.require(kind.columns(frame), role, what)
-    if not kind.partitioned:
-        return [_ids_of(frame, kind.name, name, what)]
-    part = kind.part_kind(frame)
-    return [runtime.task(_ids_of, chunk, part, name, what) for chunk in kind.parts(frame, [name])]
-
-
-def _ids_of(frame: Any, kind: str, name: str, what: str) -> Ids:
-    column = frames.kind_named(kind).arrays(frame, [name])[name]
-    return ids.distinct(rows.read_ids(column, name, what))
 
 
 def _id_column(shard: Shared[Ids], name: str) -> dict[str, Array]:

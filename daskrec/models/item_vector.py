@@ -27,6 +27,10 @@ class ItemVectorModel(BaseRecommender):
     def _item_vectors(self) -> Shared[Vector]:
         """Return a handle on the vectors, items x rank."""
 
+    def _with_vector(self) -> Vector | None:
+        """Return the sorted codes of the items that have a vector; None where all have one."""
+        return None
+
     def get_nearest_items(
         self, items: Any, k: int, metric: str | None = "cosine_similarity", candidates: Any = None
     ) -> Any:
@@ -65,6 +69,10 @@ class ItemVectorModel(BaseRecommender):
             )
         fitted = self._fitted
         codes, allowed = self._nearest_request(items, k, candidates)
+        some = self._with_vector()
+        if some is not None:
+            codes = codes[np.isin(codes, some)]
+            allowed = some if allowed is None else allowed[np.isin(allowed, some)]
         names = fitted.layout.names
         empty = fitted.item_ids.get().values[:0]
         columns: Arrays = {names.item: empty, names.neighbour: empty, metric: np.empty(0)}

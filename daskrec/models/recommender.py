@@ -4,7 +4,8 @@ from typing import Any, ClassVar, TypeVar
 
 from daskrec.data import ranges
 from daskrec.data.blocks import Features
-from daskrec.models.base import BaseRecommender, feature_ids
+from daskrec.data.selection import feature_ids
+from daskrec.models.base import BaseRecommender
 
 Model = TypeVar("Model", bound="Recommender")
 Hybrid = TypeVar("Hybrid", bound="HybridRecommender")

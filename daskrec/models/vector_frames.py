@@ -50,7 +50,9 @@ def read_ids(fitted: Catalogue, ids: Any, role: str) -> Ids:
     return chosen
 
 
-def factor_frame(fitted: Catalogue, ids: Any, role: str, table: RowShards) -> Any:
+def factor_frame(
+    fitted: Catalogue, ids: Any, role: str, table: RowShards, among: Vector | None = None
+) -> Any:
     """Return a frame of the rows of a table for the ids of a frame.
 
     Parameters
@@ -63,13 +65,18 @@ def factor_frame(fitted: Catalogue, ids: Any, role: str, table: RowShards) -> An
         ``"user"`` or ``"item"``.
     table
         Vectors of all users, or of all items.
+    among
+        Codes of those that have one; None for all.
     """
     chosen = read_ids(fitted, ids, role)
     encoder = fitted.user_ids if role == "user" else fitted.item_ids.get()
     codes = encoder.encode(chosen.values)
+    if among is not None:
+        codes = np.where(np.isin(codes, among), codes, -1)
     found = np.flatnonzero(codes >= 0)
     if len(found) < len(codes):
-        warn_caller(f"{len(codes) - len(found)} {role}s are not known to the model")
+        missing = len(codes) - len(found)
+        warn_caller(f"{missing} {role}s are not known to the model, or have no vector")
     known = Ids(chosen.values.take(found))
     task = runtime.task(_factor_rows, known, codes[found], table, names_of(fitted, role)[::2])
     return finish(fitted, task, known, role)

@@ -15,12 +15,11 @@ import numpy as np
 
 from daskrec.data import encode, frames, output
 from daskrec.data import log as logs
-from daskrec.data.blocks import Features, Interactions, UserBlock, UserBlocks
+from daskrec.data.blocks import Features, Interactions, UserBlock, UserBlocks, join_blocks
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Log, Needs
 from daskrec.data.paths import open_frame
 from daskrec.engine import runtime
-from daskrec.engine.csr import stack
 from daskrec.engine.score import Request, Scorer
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.models import serving
@@ -119,8 +118,7 @@ class Bench:
 
     def _trained_histories(self, users: Ids) -> UserBlocks:
         """Return histories of users, taken from training data in memory."""
-        matrix = stack([part.get().matrix for part in self.data.parts])
-        whole = UserBlock(self.data.user_ids.whole(), matrix, np.empty(0, dtype=np.int32))
+        whole = join_blocks([part.get() for part in self.data.parts])
         return encode.slice_blocks(serving.align(users, whole), self.data.item_ids)
 
     def _make(self, params: Mapping[str, Any]) -> Any:

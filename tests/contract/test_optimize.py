@@ -3,7 +3,7 @@
 import warnings
 
 import pytest
-from support.adapted import binary_log, features_of
+from support.adapted import binary_log, features_of, timed_log
 from support.cases import Case
 from support.logs import as_kind, assert_same, random_log
 
@@ -18,6 +18,7 @@ TEST = TEST[TEST.user_idx.isin(TRAIN.user_idx)]
 @pytest.mark.parametrize("kind", ["pandas", "dask"])
 def test_every_model_is_tuned_or_says_why_not(case: Case, kind: str, tmp_path) -> None:
     train = binary_log(TRAIN) if case.binary else TRAIN
+    train = timed_log(train) if case.timed else train
     options = {}
     if case.featured:
         users = distinct(TRAIN.user_idx.to_numpy())

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daskrec.data import encode, ranges
+from daskrec.data.blocks import UserBlock
 from daskrec.data.ids import Ids, ShardedIds, distinct
-from daskrec.data.log import read_log
+from daskrec.data.log import Needs, read_log
 from daskrec.engine import runtime
 from daskrec.engine.shared import Shared
 from daskrec.errors import LogError
@@ -90,6 +91,67 @@ def expected_table(log):
         total, count = found.get((user, item), (0, 0))
         found[user, item] = (total + value, count + 1)
     return found
+
+
+def expected_sequence(log):
+    """Return the item codes of the rows in the order of user, time and item."""
+    codes = {item: code for code, item in enumerate(sorted(set(log["item_idx"])))}
+    rows = zip(log["user_idx"], log["timestamp"], log["item_idx"], strict=True)
+    return [codes[item] for _, _, item in sorted(rows)]
+
+
+def sequence_of(data):
+    """Return the sequences of all blocks, and check where those of users begin."""
+    found = []
+    for block in blocks_of(data):
+        starts = block.row_starts
+        assert len(block.sequence) == starts[-1] == block.row_count
+        for user in range(len(block)):
+            mine = block.sequence[starts[user] : starts[user + 1]].tolist()
+            assert sorted(set(mine)) == block.matrix.rows(user, user + 1).indices.tolist()
+            found += mine
+    return found
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+@pytest.mark.parametrize("kind", ["dense", "text"])
+def test_rows_in_the_order_of_time(kind, repeats, monkeypatch):
+    log = make_log(kind, repeats=repeats)
+    log["timestamp"] = np.random.default_rng(1).integers(-5, 5, len(log)) / 2
+    expected, needs = expected_sequence(log), Needs(time=True)
+    monkeypatch.setattr(encode, "warn_of_repeats", lambda *_: None)
+    for blocks in (1, 5):
+        data = encode.encode_training(read_log(log, needs=needs), blocks=blocks)
+        assert sequence_of(data) == expected
+        lazy = read_log(cut(log, [10, 10, 200]), needs=needs)
+        assert sequence_of(encode.encode_training(lazy, blocks=blocks)) == expected
+        with monkeypatch.context() as patch:
+            patch.setattr("daskrec.data.exchange.MOST_PIECES", 0)
+            assert sequence_of(encode.encode_training(lazy, blocks=blocks)) == expected
+    part = blocks_of(data)[1]
+    again = UserBlock.from_arrays(part.to_arrays())
+    assert (again.sequence == part.sequence).all()
+    assert (again.users(1, 3).sequence == part.users(1, 3).sequence).all()
+    plain = blocks_of(encode.encode_training(read_log(log), blocks=2))
+    assert all(len(block.sequence) == 0 for block in plain)
+    assert "sequence" not in plain[0].to_arrays()
+
+
+def test_histories_of_some_users_keep_their_repeats():
+    log = make_log(repeats=True)
+    with pytest.warns(UserWarning, match="repeat"):
+        (block,) = blocks_of(encode.encode_training(read_log(log), blocks=1))
+    rows = np.array([3, -1, 0])
+    found = block.take(Ids(np.arange(3)), rows)
+    for row, source in enumerate(rows):
+        mine = found.users(row, row + 1)
+        if source < 0:
+            assert mine.row_count == 0
+            continue
+        wanted = block.users(source, source + 1)
+        assert mine.repeats.tolist() == wanted.repeats.tolist()
+        assert mine.matrix.indices.tolist() == wanted.matrix.indices.tolist()
+        assert mine.matrix.data.tolist() == wanted.matrix.data.tolist()
 
 
 def check(data, log):

@@ -49,6 +49,35 @@ def binary_log(log: Any) -> Any:
     return frame.set_column(place, column, pa.array(_binary(frame[column].to_pandas())))
 
 
+def timed_log(log: Any) -> Any:
+    """Return a log whose rows without a time have one: their relevance, whatever the ids are."""
+    frame = open_frame(log, "the log") if isinstance(log, str) else log
+    kind = find_kind(frame)
+    if kind is None or "timestamp" in kind.columns(frame):
+        return frame
+    return frame.map_partitions(_timed) if isinstance(frame, dd.DataFrame) else _timed(frame)
+
+
+def _timed(frame: Any) -> Any:
+    kind = find_kind(frame)
+    column = next((n for n in ("relevance", "rating") if n in kind.columns(frame)), None)
+    values = np.zeros(len(frame)) if column is None else kind.arrays(frame, [column])[column]
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb":
+        values = np.zeros(len(frame))  # the model itself says what is wrong
+    times = np.where(np.isfinite(values), values, 0.0)
+    return kind.assign(frame, {"timestamp": times}, {}, ())
+
+
+class Timed:
+    """A model that takes a log without times, and gives each row one."""
+
+    def fit(self, log: Any) -> Any:
+        return super().fit(timed_log(log))
+
+    def fit_predict(self, log: Any, *args: Any, **options: Any) -> Any:
+        return super().fit_predict(timed_log(log), *args, **options)
+
+
 class BinaryRelevance:
     """A model that takes a log of any relevance, and makes it 0 or 1."""
 

@@ -20,8 +20,9 @@ from daskrec.models import (
     ThompsonSampling,
     UserPopRec,
     Wilson,
+    Word2VecRec,
 )
-from support.adapted import BinaryRelevance, Featured, HybridFeatured, adapted
+from support.adapted import BinaryRelevance, Featured, HybridFeatured, Timed, adapted
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Case:
     featured: bool = False  # knows users by features, which are made of the order of their ids
     hybrid: bool = False  # knows users and items by features, which are made in the same way
     length: int | None = None  # of its vectors, where no parameter called rank says it
+    timed: bool = False  # learns from a log with times, which are made where there are none
 
     @property
     def adapted(self) -> type:
@@ -51,6 +53,8 @@ class Case:
             return adapted(self.model, BinaryRelevance)
         if self.hybrid:
             return adapted(self.model, HybridFeatured)
+        if self.timed:
+            return adapted(self.model, Timed)
         return adapted(self.model, Featured) if self.featured else self.model
 
     def make(self) -> Any:
@@ -165,4 +169,29 @@ CASES = [
     ),
     Case(ALSWrap, {"rank": 4, "seed": 1}, tolerance=1e-4),
     Case(ALSWrap, {"rank": 3, "seed": 1, "implicit_prefs": False, "solver": "cg"}, tolerance=1e-3),
+    # The vectors are the same bits in any run; products of them may round otherwise.
+    Case(
+        Word2VecRec,
+        {"rank": 8, "min_count": 1, "step_size": 0.2, "max_iter": 10, "window_size": 3, "seed": 1},
+        tolerance=1e-6,
+        counts_rows=True,
+        timed=True,
+    ),
+    Case(
+        Word2VecRec,
+        {
+            "rank": 20,
+            "min_count": 0,
+            "step_size": 0.2,
+            "max_iter": 5,
+            "use_idf": True,
+            "seed": 2,
+            "num_partitions": 3,
+            "loss": "hierarchical",
+            "normalize": True,
+        },
+        tolerance=1e-6,
+        counts_rows=True,
+        timed=True,
+    ),
 ]

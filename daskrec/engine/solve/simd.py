@@ -98,7 +98,10 @@ def loop(
     start: Sequence[Value],
     step: Callable[[Value, Sequence[Value]], Sequence[Value]],
 ) -> Sequence[Value]:
-    """Emit `for i in range(count): values = step(i, values)`, the values in registers."""
+    """Emit `for i in range(count): values = step(i, values)`, the values in registers.
+
+    The step may emit loops of its own.
+    """
     before = builder.block
     body, after = (builder.append_basic_block(name) for name in ("tile.loop", "tile.done"))
     zero = ir.Constant(count.type, 0)
@@ -108,16 +111,17 @@ def loop(
     values = [builder.phi(value.type) for value in start]
     updated = step(index, values)
     following = shifted(builder, index, 1)
+    last = builder.block  # of the step: the body itself, or what follows a loop in it
     index.add_incoming(zero, before)
-    index.add_incoming(following, body)
+    index.add_incoming(following, last)
     builder.cbranch(builder.icmp_signed("<", following, count), body, after)
     builder.position_at_end(after)
     results = [builder.phi(value.type) for value in start]
-    for phi, result, first, last in zip(values, results, start, updated, strict=True):
+    for phi, result, first, new in zip(values, results, start, updated, strict=True):
         phi.add_incoming(first, before)
-        phi.add_incoming(last, body)
+        phi.add_incoming(new, last)
         result.add_incoming(first, before)
-        result.add_incoming(last, body)
+        result.add_incoming(new, last)
     return results
 
 
