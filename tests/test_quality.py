@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import protocols
 from benchmarks.protocols import LeaveOneOut, Split, full_ranking, leave_one_out
-from daskrec.models import KNN, ALSWrap, PopRec
+from daskrec.models import KNN, SLIM, ALSWrap, PopRec
 
 pytestmark = pytest.mark.data
 
@@ -39,6 +39,12 @@ def test_factors_on_movies(movies: LeaveOneOut) -> None:
     hits, ndcg = leave_one_out(model, movies)
     assert hits >= 0.710
     assert ndcg >= 0.438
+
+
+def test_sparse_linear_weights_on_movies(movies: LeaveOneOut) -> None:
+    hits, ndcg = leave_one_out(SLIM(beta=0.0788, lambda_=3e-4), movies)
+    assert hits >= 0.716
+    assert ndcg >= 0.446
 
 
 def test_popularity_on_gowalla(gowalla: Split) -> None:

@@ -67,7 +67,7 @@ def item_gram(data: Interactions, dtype: Any, label: str = "products of items") 
     which lie in storage on a cluster, besides the table.
     """
     count, folder = data.item_count, runtime.storage()
-    work = runtime.reduce(data.tasks(_work, count), np.add, label)
+    work = item_work(data, label)
     blocks = data.map(_pair, folder, label=label)
     cuts = list(itertools.pairwise(even_ranges(work).tolist()))
     table: Vector = np.empty((count, count), dtype)
@@ -84,8 +84,13 @@ def item_gram(data: Interactions, dtype: Any, label: str = "products of items") 
     return table
 
 
+def item_work(data: Interactions, label: str) -> Vector:
+    """Return the products that the row of each item needs, int64."""
+    work: Vector = runtime.reduce(data.tasks(_work, data.item_count), np.add, label)
+    return work
+
+
 def _work(block: UserBlock, item_count: int) -> Vector:
-    """Return the products that the row of each item needs."""
     users_of, work = np.zeros((2, item_count), dtype=np.int64)
     column_work(block.matrix.indptr, block.matrix.indices, users_of, work)
     return work
