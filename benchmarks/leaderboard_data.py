@@ -17,6 +17,7 @@ from daskrec.models import (
     ADMMSLIM,
     KLUCB,
     KNN,
+    SLIM,
     UCB,
     ALSWrap,
     AssociationRulesItemRec,
@@ -112,7 +113,11 @@ ENTRIES = (
     Entry("lightfm", LightFMWrap(9, random_state=_SEED), None),
     # The original's own version has none any more; its published figures are of other parameters.
     Entry("admm_slim", ADMMSLIM(5, 20_000, precision="single"), None),
-    Entry("slim", None, ("SLIM", {"beta": 4.65, "lambda_": 2e-4, "seed": _SEED})),
+    Entry(
+        "slim",
+        SLIM(4.65, 2e-4, seed=_SEED),
+        ("SLIM", {"beta": 4.65, "lambda_": 2e-4, "seed": _SEED}),
+    ),
     Entry("word2vec", Word2VecRec(seed=_SEED), ("Word2VecRec", _SEEDED)),
 )
 

@@ -14,7 +14,7 @@ from benchmarks import leaderboard_data as board
 from benchmarks.data import Dataset
 from benchmarks.protocols import ITEM, USER
 from benchmarks.report import Table
-from daskrec.models import ADMMSLIM, EASE, KNN, ALSWrap, PopRec
+from daskrec.models import ADMMSLIM, EASE, KNN, SLIM, ALSWrap, PopRec
 from daskrec.splitters import DateSplitter
 
 _WITHIN = 0.99  # of implicit's figure
@@ -23,6 +23,7 @@ _WITHIN = 0.99  # of implicit's figure
 _MOVIES = [
     (PopRec(), (0.4528, 0.2535)),
     (KNN(50, shrink=300, weighting="bm25", neighbours_of="candidate"), (0.665, 0.393)),
+    (SLIM(beta=0.0788, lambda_=3e-4), (0.716, 0.446)),
     (EASE(1320.0), (0.7187, 0.4489)),
     (ADMMSLIM(0, 1320.0, precision="single"), (0.7172, 0.4474)),
     (ALSWrap(64, seed=0), None),
@@ -32,6 +33,7 @@ _GOWALLA = [
     (PopRec(), (0.0414, 0.0315)),
     (KNN(500, shrink=10), (0.137, 0.105)),
     (KNN(500, shrink=10, user_length_power=0.5), (0.163, 0.134)),
+    (SLIM(beta=0.005, lambda_=1e-6, num_candidates=200), (0.1699, 0.1382)),
     (EASE(80.0), (0.176, 0.146)),
     (ALSWrap(64, seed=0, alpha=10.0, regularization=0.02, iterations=15), None),
 ]

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import leaderboard_data, protocols
 from benchmarks.protocols import LeaveOneOut, Split, full_ranking, leave_one_out
 from daskrec.metrics import NDCG
-from daskrec.models import KNN, ALSWrap, ImplicitWrap, LightFMWrap, PopRec, Word2VecRec
+from daskrec.models import KNN, SLIM, ALSWrap, ImplicitWrap, LightFMWrap, PopRec, Word2VecRec
 
 pytestmark = pytest.mark.data
 
@@ -40,6 +40,12 @@ def test_factors_on_movies(movies: LeaveOneOut) -> None:
     hits, ndcg = leave_one_out(model, movies)
     assert hits >= 0.710
     assert ndcg >= 0.438
+
+
+def test_sparse_linear_weights_on_movies(movies: LeaveOneOut) -> None:
+    hits, ndcg = leave_one_out(SLIM(beta=0.0788, lambda_=3e-4), movies)
+    assert hits >= 0.716
+    assert ndcg >= 0.446
 
 
 def test_wrapped_factors_on_movies(movies: LeaveOneOut) -> None:

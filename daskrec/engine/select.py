@@ -77,7 +77,7 @@ def _bisect(values: Floats, n: int, k: int, slack: int) -> Any:
 
 
 @kernel()
-def _kth_largest(work: Floats, n: int, k: int) -> Any:
+def kth_largest(work: Floats, n: int, k: int) -> Any:
     """Return the k-th largest (1-based) of ``work[:n]``; reorders ``work``.
 
     Hoare's quickselect with a median-of-three pivot, expected O(n), ties included.
@@ -117,7 +117,7 @@ def keep_best(buf_s: Floats, buf_i: Int32s, n: int, k: int, work: Floats) -> Any
     if _reaching(buf_s, n, bound) != k:
         for j in range(n):
             work[j] = buf_s[j]
-        bound = _kth_largest(work, n, k)
+        bound = kth_largest(work, n, k)
         ties = k
         for j in range(n):
             ties -= buf_s[j] > bound

@@ -15,6 +15,7 @@ from daskrec.models.non_personalized import NonPersonalizedRecommender
 from daskrec.models.pop_rec import PopRec
 from daskrec.models.random_rec import RandomRec
 from daskrec.models.recommender import HybridRecommender, Recommender, UserRecommender
+from daskrec.models.slim import SLIM
 from daskrec.models.thompson import ThompsonSampling
 from daskrec.models.ucb import KLUCB, UCB
 from daskrec.models.user_pop_rec import UserPopRec
@@ -26,6 +27,7 @@ __all__ = [
     "EASE",
     "KLUCB",
     "KNN",
+    "SLIM",
     "UCB",
     "ALSWrap",
     "AssociationRulesItemRec",

@@ -1,7 +1,7 @@
 """The whole items x items table of inner products, for models that need all of it at once."""
 
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,12 +52,16 @@ class ItemGram:
     ----------
     parts
         Handles on ranges of rows, in order; one in this process.
+    diagonal
+        float64.
+    nonnegative
+        Whether no product is below 0.
     """
 
     PARTS = 0.25  # of a table: ranges on their way into it
 
-    def __init__(self, parts: list[Shared[Vector]]) -> None:
-        self.parts = parts
+    def __init__(self, parts: list[Shared[Vector]], diagonal: Vector, nonnegative: bool) -> None:
+        self.parts, self.diagonal, self.nonnegative = parts, diagonal, nonnegative
 
     def table(self, keep: bool = False) -> Vector:
         """Return the table for the caller to write over.
@@ -91,6 +95,11 @@ def item_gram(data: Interactions, dtype: Any, use_relevance: bool = True) -> Ite
     use_relevance
         Take relevance as it is, instead of 1.
 
+    Raises
+    ------
+    ValueError
+        Products are beyond the range of the type.
+
     Notes
     -----
     Ranges of items are tasks over all blocks; exact where every interaction counts 1, else to
@@ -102,24 +111,43 @@ def item_gram(data: Interactions, dtype: Any, use_relevance: bool = True) -> Ite
     blocks = data.map(_pair, use_relevance, folder, label=_LABEL)
     cuts = list(itertools.pairwise(even_ranges(work).tolist()))
     tasks = [runtime.task(_rows, cut, blocks, count, dtype, folder) for cut in cuts]
-    parts = runtime.compute(tasks, _LABEL) if folder else [_gathered(tasks, cuts, count, dtype)]
+    found = runtime.compute(tasks, _LABEL) if folder else _gathered(tasks, count, dtype)
     for block in blocks:
         block.release()
-    return ItemGram(parts)
+    diagonal = np.concatenate([part.diagonal for part in found])
+    gram = ItemGram([part.rows for part in found], diagonal, min(p.least for p in found) >= 0)
+    if not np.isfinite(diagonal).all():
+        gram.release()
+        raise ValueError(
+            "the squares of the relevance of an item add up to more than "
+            f"{np.dtype(dtype)} holds: divide relevance by a constant"
+        )
+    return gram
 
 
-def _gathered(tasks: list[Any], cuts: list[tuple[int, int]], count: int, dtype: Any) -> Any:
-    """Return the table of tasks that give its rows in this process.
+class _Range(NamedTuple):
+    """Some rows of the table, their part of the diagonal, and the least product in them."""
+
+    rows: Shared[Vector]
+    diagonal: Vector
+    least: float
+
+
+def _gathered(tasks: list[Any], count: int, dtype: Any) -> list[_Range]:
+    """Run tasks in this process, and gather their rows in one table.
 
     As many run at a time as do side by side, so that no second table piles up.
     """
     table: Vector = np.empty((count, count), dtype)
-    step = runtime.parallelism()
-    for at in range(0, len(cuts), step):
-        some = runtime.compute(tasks[at : at + step], _LABEL)
-        for (start, stop), rows in zip(cuts[at : at + step], some, strict=True):
-            table[start:stop] = rows.get()
-    return Shared(table)
+    step, start, found = runtime.parallelism(), 0, []
+    for at in range(0, len(tasks), step):
+        for part in runtime.compute(tasks[at : at + step], _LABEL):
+            rows = part.rows.get()
+            table[start : start + len(rows)] = rows
+            start += len(rows)
+            found.append((part.diagonal, part.least))
+    diagonal = np.concatenate([diagonal for diagonal, _ in found])
+    return [_Range(Shared(table), diagonal, min(least for _, least in found))]
 
 
 def _work(block: UserBlock, item_count: int) -> Vector:
@@ -142,6 +170,9 @@ def _rows(
     item_count: int,
     dtype: Any,
     folder: str | None,
-) -> Shared[Vector]:
+) -> _Range:
     pairs = [handle.get().pair for handle in blocks]
-    return Shared.stored(gram_rows(pairs, item_count, *cut, dtype), folder)
+    with np.errstate(over="ignore"):  # told by the diagonal
+        rows = gram_rows(pairs, item_count, *cut, dtype)
+    diagonal = rows[np.arange(len(rows)), np.arange(*cut)].astype(np.float64)
+    return _Range(Shared.stored(rows, folder), diagonal, float(rows.min(initial=0)))

@@ -9,6 +9,7 @@ from daskrec.models import (
     EASE,
     KLUCB,
     KNN,
+    SLIM,
     UCB,
     ALSWrap,
     AssociationRulesItemRec,
@@ -120,6 +121,9 @@ CASES = [
         {"lambda_1": 0.5, "lambda_2": 5.0, "seed": 6, "precision": "single"},
         tolerance=1e-3,
     ),
+    Case(SLIM),
+    Case(SLIM, {"beta": 0.5, "lambda_": 1e-4, "non_negative": False, "top": 3}),
+    Case(SLIM, {"beta": 0.0, "lambda_": 0.05, "num_candidates": 2, "seed": 8}),
     Case(ADMMSLIM, {"lambda_1": 0.3, "lambda_2": 3.0, "top": 2}, tolerance=1e-5),
     Case(EASE, {"regularization": 2.0}, tolerance=1e-5),
     Case(

@@ -1,0 +1,52 @@
+"""SLIM on a catalogue whose table of products fits nowhere, on a cluster of two processes."""
+
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import cast
+
+from distributed import Client, LocalCluster
+
+from benchmarks.data import Dataset
+from benchmarks.report import Table
+from benchmarks.scale import peak
+from daskrec.datasets import synthetic
+from daskrec.engine.csr import Csr
+from daskrec.models import SLIM
+
+_USERS, _ITEMS, _ROWS = 60_000, 200_000, 4_000_000
+_LIMIT = 4e9
+_ASKED = 1000
+
+
+def run(dataset: Dataset, rounds: int) -> Table:
+    columns = ["items", "rows", "all products, GB", "fit, s", "weights", "worker's peak, MB", ""]
+    table = Table("catalogue: SLIM with candidates on two worker processes", columns)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "log.parquet")
+        log = synthetic(_USERS, _ITEMS, _ROWS, npartitions=8, timestamps=False, seed=0)
+        log.to_parquet(path)
+        with (
+            LocalCluster(
+                n_workers=2, threads_per_worker=1, memory_limit=_LIMIT, dashboard_address=":0"
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            begin = perf_counter()
+            model = SLIM().fit(f"{path}/*.parquet")
+            seconds = perf_counter() - begin
+            most = max(client.run(peak).values())
+            recs = model.predict(f"{path}/*.parquet", 10, users=range(_ASKED))
+            served = len(recs)
+    weights, items = cast(Csr, model.similarity_.get()).nnz, model.items_count
+    dense = 4 * items**2
+    cells = [f"{items}", f"{_ROWS:.0e}", f"{dense / 1e9:.0f}", f"{seconds:.0f}", f"{weights:.1e}"]
+    record = {"items": items, "rows": _ROWS, "seconds": seconds, "weights": weights, "peak": most}
+    table.add([*cells, f"{most / 1e6:.0f}"], record, most <= _LIMIT and served > 0)
+    table.notes.append(
+        f"A generated log of {_USERS} users, read from Parquet; one fit, its first compilation "
+        "included; 200 candidates an item, as for every table of products above "
+        f"`daskrec.dense-limit`. The goal is {_LIMIT / 1e9:.0f} GB resident a worker, its "
+        "limit too."
+    )
+    return table
