@@ -116,8 +116,6 @@ class Course(NamedTuple):
         The first learning rate; it falls in proportion to what is done, to 1e-4 of it.
     epochs
         How often all sentences are gone through.
-    seed
-        Of all draws.
     """
 
     row: int
@@ -125,7 +123,6 @@ class Course(NamedTuple):
     negatives: int
     rate: float
     epochs: int
-    seed: int
 
 
 def first_inputs(seed: int, count: int, rank: int) -> Vector:
@@ -165,6 +162,7 @@ def learn(
     targets: Targets,
     course: Course,
     epoch: int,
+    seed: int,
 ) -> None:
     """Train on some of the sentences, one after another.
 
@@ -182,6 +180,8 @@ def learn(
         How.
     epoch
         Number of the pass, from 0.
+    seed
+        Of all draws.
 
     Notes
     -----
@@ -199,8 +199,8 @@ def learn(
     )
     lengths = np.diff(sentences.offsets[first : stop + 1])
     kept = np.empty(lengths.max(initial=0), dtype=np.int32)
-    seed = np.uint64(hash64(course.seed, epoch))
-    _learn(text, first, stop, work, kept, targets.cells, targets.tree, course, seed, epoch)
+    draws = np.uint64(hash64(seed, epoch))
+    _learn(text, first, stop, work, kept, targets.cells, targets.tree, course, draws, epoch)
 
 
 def _deepest(tree: Tree) -> int:

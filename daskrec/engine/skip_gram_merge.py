@@ -17,6 +17,8 @@ from daskrec.engine.shared import as_array
 # The logistic loss of a product a . b has at most this curvature times |b|^2 along a.
 _CURVATURE = 0.25
 _TINY = 1e-9
+# Tables that grew beyond float32 are told of once, when training ends.
+_quiet = np.errstate(over="ignore", invalid="ignore")
 
 
 class Tables:
@@ -32,9 +34,11 @@ class Tables:
         """Return tables that can be changed."""
         return Tables(np.array(self.inputs), np.array(self.outputs))
 
+    @_quiet
     def __add__(self, other: "Tables") -> "Tables":
         return Tables(self.inputs + other.inputs, self.outputs + other.outputs)
 
+    @_quiet
     def __sub__(self, other: "Tables") -> "Tables":
         return Tables(self.inputs - other.inputs, self.outputs - other.outputs)
 
@@ -48,6 +52,7 @@ class Tables:
         return cls(as_array(arrays["inputs"]), as_array(arrays["outputs"]))
 
 
+@_quiet
 def merge_moves(
     start: Tables, moves: Tables, shards: int, updates: tuple[Vector, Vector], rate: float
 ) -> Tables:

@@ -195,6 +195,11 @@ class Word2VecRec(ItemVectorModel, Recommender):
         else:
             codes = self._frequent(rows)
             learned = train(data, codes, rows[codes], self._plan())
+            if not np.isfinite(learned).all():
+                raise ValueError(
+                    f"step_size is {self.step_size}, and with it the vectors grew beyond float32: "
+                    "give a smaller one"
+                )
         if self.normalize:
             lengths = np.linalg.norm(learned, axis=1, keepdims=True)
             learned = learned / np.where(lengths > 0, lengths, 1)

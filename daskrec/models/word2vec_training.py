@@ -73,10 +73,16 @@ def train(data: Interactions, chosen: Vector, counts: Vector, plan: Plan) -> Vec
         first_inputs(stream(plan.seed, "word2vec.items"), len(counts), plan.rank),
         np.zeros(len(updates[1]) * row, dtype=np.float32),
     )
-    seed = stream(plan.seed, "word2vec.draws")
-    course = Course(row, plan.window, plan.negatives, plan.rate, plan.epochs, seed)
+    course = Course(row, plan.window, plan.negatives, plan.rate, plan.epochs)
     parts = total // number // max(_TOKENS_PER_PART, _TOKENS_PER_ROW * len(counts))
-    rounds = _Rounds([one for one, _ in shards], Shared(targets), course, max(parts, 1), updates)
+    rounds = _Rounds(
+        [one for one, _ in shards],
+        Shared(targets),
+        course,
+        max(parts, 1),
+        updates,
+        stream(plan.seed, "word2vec.draws"),
+    )
     learned = rounds.run(start)
     rounds.release()
     return learned.inputs.reshape(len(counts), row)[:, : plan.rank].copy()
@@ -155,6 +161,8 @@ class _Rounds:
         Rounds of an epoch.
     updates
         Expected updates of the rows of both tables in an epoch.
+    seed
+        Of all draws.
     """
 
     def __init__(
@@ -164,8 +172,10 @@ class _Rounds:
         course: Course,
         parts: int,
         updates: Updates,
+        seed: int,
     ) -> None:
         self.shards, self.targets, self.course, self.parts = shards, targets, course, parts
+        self.seed = seed
         steps = len(shards) * parts
         self.updates = updates[0] / steps, updates[1] / steps
 
@@ -180,7 +190,7 @@ class _Rounds:
 
     def _round(self, tables: Tables, epoch: int, part: int) -> Tables:
         start, alone = Shared(tables), len(self.shards) == 1
-        place = epoch, part, self.parts
+        place = self.seed, epoch, part, self.parts
         level = runtime.tasks(
             _train,
             [(shard, start, self.targets, self.course, *place, alone) for shard in self.shards],
@@ -208,6 +218,7 @@ def _train(
     start: Shared[Tables],
     targets: Shared[Targets],
     course: Course,
+    seed: int,
     epoch: int,
     part: int,
     parts: int,
@@ -217,7 +228,7 @@ def _train(
     before, sentences = start.get(), shard.get()
     tables = before.copy()
     first, stop = sentences.part(part, parts)
-    learn(sentences, first, stop, tables, targets.get(), course, epoch)
+    learn(sentences, first, stop, tables, targets.get(), course, epoch, seed)
     return tables if alone else tables - before
 
 

@@ -287,6 +287,12 @@ def test_more_factors_than_items_and_one_item_alone() -> None:
         assert recs.item_idx.tolist() == [5, 5]
 
 
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_a_step_that_is_too_long_says_so(partitions: int) -> None:
+    with pytest.raises(ValueError, match=r"step_size is 1e\+30.*smaller"):
+        Word2VecRec(4, 1, 1e30, 3, window_size=9, num_partitions=partitions).fit(LOG)
+
+
 def test_parameters_that_are_not_allowed() -> None:
     for wrong in (
         {"rank": 0}, {"min_count": -1}, {"step_size": -1.0}, {"max_iter": 0}, {"window_size": 0},
