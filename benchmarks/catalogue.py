@@ -14,7 +14,7 @@ from daskrec.datasets import synthetic
 from daskrec.engine.csr import Csr
 from daskrec.models import SLIM
 
-_USERS, _ITEMS, _ROWS = 60_000, 200_000, 4_000_000
+_USERS, _ITEMS, _ROWS = 50_000, 200_000, 2_000_000
 _LIMIT = 4e9
 _ASKED = 1000
 

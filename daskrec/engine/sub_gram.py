@@ -27,31 +27,41 @@ class ItemSide(NamedTuple):
 
 @kernel()
 def _add_block(
-    indptr: Vector, indices: Vector, data: Vector, items: Vector, last: Vector, gram: Vector
-) -> None:
-    """Add the products of one block; ``last`` comes and goes at -1."""
-    total = 0
-    for item in items:
-        total += indptr[item + 1] - indptr[item]
-    before, owner = np.empty(total, np.int32), np.empty(total, np.int32)
-    values = np.empty(total if data.size > 0 else 0, np.float64)
-    entry = 0
-    for a in range(items.size):
-        for p in range(indptr[items[a]], indptr[items[a] + 1]):
-            user = indices[p]
-            value = np.float64(data[p]) if data.size > 0 else 1.0
-            gram[a, a] += value * value
-            other = last[user]
-            while other >= 0:
-                gram[a, owner[other]] += value * values[other] if data.size > 0 else 1.0
-                other = before[other]
-            before[entry], owner[entry], last[user] = last[user], a, entry
-            if data.size > 0:
-                values[entry] = value
-            entry += 1
+    indptr: Vector, indices: Vector, data: Vector, items: Vector, counts: Vector, begins: Vector,
+    gram: Vector,
+) -> None:  # fmt: skip
+    """Add the products of one block; ``counts`` come and go at 0."""
     for item in items:
         for p in range(indptr[item], indptr[item + 1]):
-            last[indices[p]] = -1
+            counts[indices[p]] += 1
+    total = 0
+    for item in items:
+        for p in range(indptr[item], indptr[item + 1]):
+            user = indices[p]
+            if counts[user] > 0:  # its first entry: make room for the list, which is empty yet
+                begins[user] = total
+                total += counts[user]
+                counts[user] = 0
+    owners = np.empty(total, np.int32)
+    values = np.empty(total if data.size > 0 else 0, np.float64)
+    for a in range(items.size):
+        row = gram[a]
+        for p in range(indptr[items[a]], indptr[items[a] + 1]):
+            user = indices[p]
+            first, end = begins[user], begins[user] + counts[user]
+            owners[end] = a
+            counts[user] += 1
+            if data.size == 0:
+                for e in range(first, end + 1):
+                    row[owners[e]] += 1.0
+            else:
+                value = np.float64(data[p])
+                values[end] = value
+                for e in range(first, end + 1):
+                    row[owners[e]] += value * values[e]
+    for item in items:
+        for p in range(indptr[item], indptr[item + 1]):
+            counts[indices[p]] = 0
 
 
 @kernel()
@@ -74,7 +84,7 @@ class SubGram:
     def __init__(self, blocks: Sequence[ItemSide]) -> None:
         self.blocks = blocks
         users = [int(block.indices.max(initial=-1)) + 1 for block in blocks]
-        self._last = np.full(max(users, default=0), -1, np.int32)
+        self._counts, self._begins = np.zeros((2, max(users, default=0)), np.int64)
 
     def table(self, items: Vector) -> Vector:
         """Return the table of inner products of some distinct items.
@@ -93,12 +103,13 @@ class SubGram:
         Notes
         -----
         Time: the entries of these items, and the pairs of them that users have. Memory: 12
-        bytes a pair of items, and 16 an entry of one block; 4 bytes a user of the largest
+        bytes a pair of items, and 12 an entry of one block; 16 bytes a user of the largest
         block are kept.
         """
         gram = np.zeros((len(items), len(items)), np.float64)
+        scratch = self._counts, self._begins
         for block in self.blocks:
-            _add_block(block.indptr, block.indices, block.data, items, self._last, gram)
+            _add_block(block.indptr, block.indices, block.data, items, *scratch, gram)
         table = np.empty(gram.shape, np.float32)
         _mirror(gram, table)
         return table

@@ -23,6 +23,7 @@ _RANGES_PER_THREAD = 32  # columns take very different times
 _LEAST_COLUMNS = 16  # of a range
 _LONGEST = 10_000  # items of one user that candidates are found by
 _CELL = 4  # bytes of a product
+_MARGIN = 1 - 1e-5  # for the rounding of similarities
 
 Columns = Iterator[tuple[Vector, Vector, bool]]
 
@@ -164,17 +165,18 @@ def _dense_columns(
 
 def _candidate_columns(
     cut: tuple[int, int],
-    products: tuple[list[Shared[PairedBlock]], Shared[Vector], bool],
+    log: tuple[list[Shared[PairedBlock]], Shared[Vector], bool],
     penalty: Penalty,
     choice: Choice,
     folder: str | None,
 ) -> tuple[Shared[Csr], int]:
     """Solve a range of columns, each by the products of its candidates."""
-    blocks, norms, screened = products
+    blocks, norms, screened = log
     paired = [block.get() for block in blocks]
-    near, neighbours, _ = similarity_range(
+    sizes = norms.get()
+    near, neighbours, similar = similarity_range(
         [one.pair for one in paired],
-        norms.get(),
+        sizes,
         0.0,
         choice.candidates,
         *cut,
@@ -186,13 +188,18 @@ def _candidate_columns(
 
     def columns() -> Columns:
         for number, j in enumerate(range(*cut)):
-            some = np.sort(neighbours[near[number] : near[number + 1]])
+            part = slice(near[number], near[number + 1])
+            some = neighbours[part]
+            if screened and not penalty.signed:  # others have no weight
+                products = similar[part] * sizes[some] * sizes[j]
+                some = some[products > _MARGIN * penalty.weight]
+            some = np.sort(some)
             gram = counter.table(np.append(some, np.int32(j)))
             table = RowTable([gram], gram.diagonal().astype(np.float64), screened)
             items, values, solved = solver.solve(table, len(some))
             yield some[items], values, solved
 
-    return _collect(columns(), len(norms.get()), folder)
+    return _collect(columns(), len(sizes), folder)
 
 
 def _collect(columns: Columns, width: int, folder: str | None) -> tuple[Shared[Csr], int]:
