@@ -1,9 +1,9 @@
 """SLIM on a catalogue whose table of products fits nowhere, on a cluster of two processes."""
 
 import tempfile
-from pathlib import Path
 from time import perf_counter
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 from distributed import Client, LocalCluster
@@ -66,7 +66,6 @@ def run(dataset: Dataset, rounds: int) -> Table:
 def _write(folder: str) -> None:
     """Write a generated log, and one row for each item, so that none is missing."""
     log = synthetic(_USERS, _ITEMS, _ROWS, npartitions=8, timestamps=False, seed=0)
-    log.to_parquet(folder)
     items = np.arange(_ITEMS)
     once = pd.DataFrame({"user_idx": items % _USERS, "item_idx": items, "relevance": 1.0})
-    once.to_parquet(Path(folder) / "every_item.parquet")
+    dd.concat([log, dd.from_pandas(once, npartitions=1)]).to_parquet(folder, write_index=False)

@@ -121,7 +121,7 @@ class DenseProducts(Products):
 
 
 class CandidateProducts(Products):
-    """The log by item, from which the products of a few candidates are counted at a time."""
+    """The log by item, to count products of candidates from, and those of popular items."""
 
     def __init__(self, data: Interactions) -> None:
         super().__init__(data.item_count, runtime.storage())
