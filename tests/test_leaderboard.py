@@ -96,12 +96,13 @@ def test_popularity_is_near_what_was_published(data: Path) -> None:
 def test_the_leaderboard_has_a_verdict_on_what_has_to_be_equal(data: Path) -> None:
     table = leaderboard.run(data, "ml-100k", RUNS["ml-100k"], ["pop", "wilson", "slim"])
     libraries = [(row[0].split("(")[0], row[1], row[-1]) for row in table.rows]
-    assert libraries == [
+    assert sorted(libraries) == [
         ("`PopRec", "daskrec", "pass"),
         ("`PopRec", "original", ""),
+        ("`SLIM", "daskrec", ""),
+        ("`SLIM", "original", ""),
         ("`Wilson", "daskrec", "pass"),
         ("`Wilson", "original", ""),
-        ("`SLIM", "original", ""),
     ]
     assert table.passed
     other = {"pop": {**RUNS["ml-100k"]["pop"], "MAP": RUNS["ml-100k"]["pop"]["MAP"] + 1e-8}}

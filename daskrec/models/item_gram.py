@@ -106,14 +106,36 @@ def item_gram(data: Interactions, dtype: Any, use_relevance: bool = True) -> Ite
     the rounding of sums in float64. 8 or 12 bytes an interaction for both sides of blocks, and
     the table: in this process, or where tasks run elsewhere in storage.
     """
-    count, folder = data.item_count, runtime.storage()
+    count = data.item_count
     work = runtime.reduce(data.tasks(_work, count), np.add, _LABEL)
-    blocks = data.map(_pair, use_relevance, folder, label=_LABEL)
-    cuts = list(itertools.pairwise(even_ranges(work).tolist()))
+    blocks = data.map(_pair, use_relevance, runtime.storage(), label=_LABEL)
+    try:
+        cuts = list(itertools.pairwise(even_ranges(work).tolist()))
+        return count_products(blocks, cuts, count, dtype)
+    finally:
+        for block in blocks:
+            block.release()
+
+
+def count_products(
+    blocks: list[Shared[PairedBlock]], cuts: list[tuple[int, int]], count: int, dtype: Any
+) -> ItemGram:
+    """Return the inner products of all pairs of the columns of blocks; see ``item_gram``.
+
+    Parameters
+    ----------
+    blocks
+        The rows of A and their transpose.
+    cuts
+        Ranges of columns, which are tasks.
+    count
+        Number of columns.
+    dtype
+        float32 or float64.
+    """
+    folder = runtime.storage()
     tasks = [runtime.task(_rows, cut, blocks, count, dtype, folder) for cut in cuts]
     found = runtime.compute(tasks, _LABEL) if folder else _gathered(tasks, count, dtype)
-    for block in blocks:
-        block.release()
     diagonal = np.concatenate([part.diagonal for part in found])
     gram = ItemGram([part.rows for part in found], diagonal, min(p.least for p in found) >= 0)
     if not np.isfinite(diagonal).all():

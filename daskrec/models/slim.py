@@ -44,13 +44,14 @@ class SLIM(NeighbourRec):
         nothing is drawn, and it changes nothing.
     non_negative
         Whether weights are 0 or more, as in the original; False lets items speak against
-        others too, which often ranks better.
+        others too.
     top
         The largest weights, by absolute value, that are kept for each item; None keeps all.
     num_candidates
         Items that an item may take weights from: those that alone would explain it best. None
         allows all while the table of all products, of 4 bytes, takes at most
-        ``daskrec.dense-limit`` (8 GiB: 46,340 items), and 200 beyond that.
+        ``daskrec.dense-limit`` (8 GiB: 46,340 items), and 200 beyond that. With a number, the
+        table is made where it takes at most ``daskrec.share-limit`` too.
     tol
         Largest violation of the conditions of an optimum that ends the search, as a part of
         the weight of absolute values, or of 1e-4 of the largest product of the item where
@@ -62,13 +63,17 @@ class SLIM(NeighbourRec):
     Notes
     -----
     Fit, all items allowed: the products of all pairs of items in time of the sum of squared
-    history lengths, 4 bytes a pair, which lie in storage on a cluster; then ranges of items are
-    tasks, in a time that does not depend on the users: for each item the number of its weights
-    times the number of items, and 20 to 40 times the square of the number of its weights. Up
-    to 64 MB of working space a task. With candidates, no table of all pairs is made: neighbours
-    are found as by KNN (by at most 10,000 items of each user), and for each item the products
-    of its candidates are counted among the users of these, in 16 bytes a pair of them and 16
-    an interaction of theirs. 8 bytes are kept for each weight, and passed through this process.
+    history lengths, 4 bytes a pair, which lie in storage on a cluster. Then ranges of items are
+    tasks, whose time does not depend on the users: for an item with m weights, m times the
+    number of items, and 20 to 40 times m squared; up to 64 MB of working space a task. Signed
+    weights with a small ``lambda_`` are nearly as many as items, and take long.
+
+    With candidates and a table above the limit, no table of all pairs is made. Candidates are
+    found as the neighbours of KNN (by at most 10,000 items of each user), and their products
+    counted anew for each item, in time of their interactions and of the pairs of them that
+    users have; those of two of the 4096 most frequent items are counted once, in 64 MB. 12
+    bytes a pair of candidates. Either way 8 bytes are kept for each weight, which pass through
+    this process, and 12 an interaction while the fit lasts.
 
     Predict: history x weights of an item a user. Users are served by the history in the log of
     ``predict``. ``optimize`` searches ``beta`` to 5 and ``lambda_`` to 2, ``non_negative``,

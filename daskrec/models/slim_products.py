@@ -15,13 +15,15 @@ from daskrec.engine.csr import Csr, stack
 from daskrec.engine.gram import similarity_range
 from daskrec.engine.shared import Shared
 from daskrec.engine.solve.elastic_net import Choice, ColumnSolver, Penalty, RowTable
-from daskrec.engine.sub_gram import ItemSide, SubGram
-from daskrec.models.item_gram import item_gram
+from daskrec.engine.sub_gram import Head, ItemSide, SubGram
+from daskrec.models.item_gram import count_products, item_gram
 from daskrec.models.item_pairs import PairedBlock
 
 _RANGES_PER_THREAD = 32  # columns take very different times
 _LEAST_COLUMNS = 16  # of a range
 _LONGEST = 10_000  # items of one user that candidates are found by
+_POPULAR = 4096  # items whose products are counted once where columns have candidates: 64 MiB
+_PARTS = 16  # that these are counted in
 _CELL = 4  # bytes of a product
 _MARGIN = 1 - 1e-5  # for the rounding of similarities
 
@@ -104,30 +106,45 @@ class DenseProducts(Products):
 
 
 class CandidateProducts(Products):
-    """The log by item, from which the products of a few candidates are counted at a time."""
+    """The log by item, to count products of candidates from, and those of popular items."""
 
     def __init__(self, data: Interactions) -> None:
         super().__init__(data.item_count, runtime.storage())
         self.blocks = data.map(_pair, _LONGEST, self.folder, label="turning items over")
         tasks = [runtime.task(_squares, block) for block in self.blocks]
         found = runtime.reduce(tasks, _add_squares, "turning items over")
-        self.diagonal, self.screened = found
+        self.diagonal, self.screened, entries = found
+        self._count_head(entries)
+
+    def _count_head(self, entries: Vector) -> None:
+        """Count the products of all pairs of the items with most entries."""
+        popular = np.sort(np.argsort(-entries, kind="stable")[:_POPULAR])
+        self.places = Shared(np.full(self.item_count, -1, np.int64))
+        self.places.get()[popular] = np.arange(len(popular))
+        tasks = [runtime.task(_popular, one, self.places, self.folder) for one in self.blocks]
+        heads = runtime.compute(tasks, "popular items")
+        pieces = min(len(popular), _PARTS)
+        cuts = itertools.pairwise(np.linspace(0, len(popular), pieces + 1).astype(int).tolist())
+        self.head = count_products(heads, list(cuts), len(popular), np.float32)
+        for head in heads:
+            head.release()
 
     def columns(self, penalty: Penalty, choice: Choice) -> tuple[Csr, int]:
         """Solve all columns, see ``Products``; candidates must be told."""
         most = min(choice.candidates, max(self.item_count - 1, 1))
         choice = Choice(most, choice.top)
         norms = Shared(np.sqrt(self.diagonal + penalty.ridge))
-        products = self.blocks, norms, self.screened
+        log = self.blocks, norms, self.screened
+        head = self.places, self.head.parts
         try:
-            return self._solve(_candidate_columns, products, penalty, choice)
+            return self._solve(_candidate_columns, log, head, penalty, choice)
         finally:
             norms.release()
 
     def release(self) -> None:
-        """Remove the blocks."""
-        for block in self.blocks:
-            block.release()
+        """Remove the blocks, and what is known of popular items."""
+        for held in [*self.blocks, self.head, self.places]:
+            held.release()
 
 
 def _pair(block: UserBlock, limit: int, folder: str | None) -> Shared[PairedBlock]:
@@ -136,17 +153,28 @@ def _pair(block: UserBlock, limit: int, folder: str | None) -> Shared[PairedBloc
     return Shared.stored(PairedBlock(rows, block.matrix.transposed()), folder)
 
 
-def _squares(block: Shared[PairedBlock]) -> tuple[Vector, bool]:
-    """Return the sum of the squares of each item, and whether no value is negative."""
+def _popular(
+    block: Shared[PairedBlock], places: Shared[Vector], folder: str | None
+) -> Shared[PairedBlock]:
+    """Return the columns of popular items of a block."""
+    by_item, place = block.get().by_item, places.get()
+    part = by_item.take(np.flatnonzero(place >= 0))
+    return Shared.stored(PairedBlock(part.transposed(), part), folder)
+
+
+def _squares(block: Shared[PairedBlock]) -> tuple[Vector, bool, Vector]:
+    """Return the squares of each item, whether no value is negative, and entries of items."""
     side = block.get().by_item
-    owners = np.repeat(np.arange(len(side)), np.diff(side.indptr))
-    squares = side.values().astype(np.float64) ** 2
-    plain = bool(side.data.min(initial=0) >= 0)
-    return np.bincount(owners, squares, minlength=len(side)).astype(np.float64), plain
+    entries = np.diff(side.indptr)
+    owners = np.repeat(np.arange(len(side)), entries)
+    squares = np.bincount(owners, side.values().astype(np.float64) ** 2, minlength=len(side))
+    return squares.astype(np.float64), bool(side.data.min(initial=0) >= 0), entries
 
 
-def _add_squares(one: tuple[Vector, bool], other: tuple[Vector, bool]) -> tuple[Vector, bool]:
-    return one[0] + other[0], one[1] and other[1]
+def _add_squares(
+    one: tuple[Vector, bool, Vector], other: tuple[Vector, bool, Vector]
+) -> tuple[Vector, bool, Vector]:
+    return one[0] + other[0], one[1] and other[1], one[2] + other[2]
 
 
 def _dense_columns(
@@ -166,6 +194,7 @@ def _dense_columns(
 def _candidate_columns(
     cut: tuple[int, int],
     log: tuple[list[Shared[PairedBlock]], Shared[Vector], bool],
+    popular: tuple[Shared[Vector], list[Shared[Vector]]],
     penalty: Penalty,
     choice: Choice,
     folder: str | None,
@@ -183,7 +212,9 @@ def _candidate_columns(
         tile_bytes=config.get_bytes("tile-bytes"),
     )
     sides = [ItemSide(s.indptr, s.indices, s.data) for s in (one.by_item for one in paired)]
-    counter = SubGram(sides)
+    places, parts = popular
+    known = RowTable([part.get() for part in parts], np.empty(0), screened)
+    counter = SubGram(sides, Head(places.get(), known))
     solver = ColumnSolver(choice.candidates + 1, penalty, choice)
 
     def columns() -> Columns:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import ElasticNet
 
 from daskrec.engine.solve.elastic_net import Choice, ColumnSolver, Penalty, RowTable
-from daskrec.engine.sub_gram import ItemSide, SubGram
+from daskrec.engine.sub_gram import Head, ItemSide, SubGram
 
 
 def ratings(
@@ -161,12 +161,17 @@ def sides(matrix: np.ndarray, cuts: tuple[int, ...], ones: bool) -> list[ItemSid
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 999), st.booleans(), st.sampled_from([(), (1, 1, 30)]))
-def test_products_of_a_few_items(seed: int, ones: bool, cuts: tuple[int, ...]) -> None:
+@given(st.integers(0, 999), st.booleans(), st.sampled_from([(), (1, 1, 30)]), st.integers(1, 14))
+def test_products_of_a_few_items(
+    seed: int, ones: bool, cuts: tuple[int, ...], popular: int
+) -> None:
     matrix = ratings(seed, fractions=not ones)
     if ones:
         matrix = (matrix != 0).astype(float)
-    counter = SubGram(sides(matrix, cuts, ones))
+    places = np.full(14, -1)
+    head = np.sort(np.random.default_rng(seed).permutation(14)[:popular])
+    places[head] = np.arange(popular)
+    counter = SubGram(sides(matrix, cuts, ones), Head(places, table_of(matrix[:, head])))
     rng = np.random.default_rng(seed)
     for size in (0, 1, 6, 14):
         items = rng.permutation(14)[:size].astype(np.int32)
