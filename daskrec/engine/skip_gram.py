@@ -116,6 +116,8 @@ class Course(NamedTuple):
         The first learning rate; it falls in proportion to what is done, to 1e-4 of it.
     epochs
         How often all sentences are gone through.
+    shuffle
+        Whether the order of a sentence is drawn anew each time.
     """
 
     row: int
@@ -123,6 +125,7 @@ class Course(NamedTuple):
     negatives: int
     rate: float
     epochs: int
+    shuffle: bool = False
 
 
 def first_inputs(seed: int, count: int, rank: int) -> Vector:
@@ -242,6 +245,8 @@ def _learn(
                     continue
             kept[length] = token
             length += 1
+        if course.shuffle:
+            drawn = _shuffle(kept, length, start, drawn)
         for middle in range(length):
             reach = 1
             if course.window > 1:
@@ -257,6 +262,16 @@ def _learn(
             for near in range(at, end):
                 if near != middle:
                     _predict_one(kept[middle], kept[near], work, tree, course, rate)
+
+
+@kernel()
+def _shuffle(kept: Vector, length: int, start: Any, drawn: Any) -> Any:
+    """Put the items of a sentence in an order at random (Fisher and Yates)."""
+    for last in range(length - 1, 0, -1):
+        drawn += _ONE
+        other = np.int64(word(start, drawn) % np.uint64(last + 1))
+        kept[last], kept[other] = kept[other], kept[last]
+    return drawn
 
 
 @kernel(inline=True)

@@ -66,6 +66,9 @@ class Word2VecRec(ItemVectorModel, Recommender):
     sample
         Share of all rows above which occurrences of an item are passed over at random, the
         more the more frequent it is; 0 passes over none.
+    shuffle
+        Draw the order of each sentence anew in each pass, for logs whose order means nothing:
+        no times are needed. With a ``window_size`` it samples the pairs of a set of items.
     normalize
         Bring all vectors to unit length in the end, so that popular items do not stand out by
         the length of theirs.
@@ -85,7 +88,8 @@ class Word2VecRec(ItemVectorModel, Recommender):
 
     Notes
     -----
-    The log of ``fit`` needs a column ``timestamp``: dates, numbers, or texts of dates. Fit:
+    The log of ``fit`` needs a column ``timestamp`` (dates, numbers, or texts of dates), but with
+    ``shuffle`` or ``vectors``. Fit:
     about ``6 rank (window_size + 1) (1 + negatives / neighbours that share them)`` operations
     a row and pass. Memory: 8 bytes an interaction, 16 a user, and two tables of
     ``4 rank`` bytes an item in each task that runs; the driver holds two such tables. Predict:
@@ -125,6 +129,7 @@ class Word2VecRec(ItemVectorModel, Recommender):
         "negatives": "int",
         "ns_exponent": "uniform",
         "sample": "uniform",
+        "shuffle": "categorical",
         "normalize": "categorical",
     }
     item_vectors_: Shared[Vector]
@@ -145,6 +150,7 @@ class Word2VecRec(ItemVectorModel, Recommender):
         negatives: int = 5,
         ns_exponent: float = 0.75,
         sample: float = 0.0,
+        shuffle: bool = False,
         normalize: bool = False,
         vectors: Any = None,
     ) -> None:
@@ -160,6 +166,7 @@ class Word2VecRec(ItemVectorModel, Recommender):
         self.negatives = negatives
         self.ns_exponent = ns_exponent
         self.sample = sample
+        self.shuffle = shuffle
         self.normalize = normalize
         self.vectors = vectors
         self._check_params()
@@ -172,6 +179,7 @@ class Word2VecRec(ItemVectorModel, Recommender):
         check_number("sample", self.sample, 0.0)
         check_number("ns_exponent", self.ns_exponent, -10.0)
         check_choice("use_idf", self.use_idf, (True, False))
+        check_choice("shuffle", self.shuffle, (True, False))
         check_choice("normalize", self.normalize, (True, False))
         check_choice("loss", self.loss, ("negative", "hierarchical"))
         if self.seed is not None:
@@ -185,7 +193,7 @@ class Word2VecRec(ItemVectorModel, Recommender):
     # ------------------------------------------------------------ fit
 
     def _log_needs(self) -> Needs:
-        return Needs(time=self.vectors is None)
+        return Needs(time=self.vectors is None and not self.shuffle)
 
     def _fit(self, data: Interactions) -> None:
         parts = data.tasks(_count, data.item_count)
@@ -240,6 +248,7 @@ class Word2VecRec(ItemVectorModel, Recommender):
             negatives=int(self.negatives) if self.loss == "negative" else 0,
             exponent=float(self.ns_exponent),
             sample=float(self.sample),
+            shuffle=bool(self.shuffle),
         )
 
     # ------------------------------------------------------------ what the vectors say

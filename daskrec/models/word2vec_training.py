@@ -44,6 +44,7 @@ class Plan:
     negatives: int  # 0 for hierarchical softmax
     exponent: float
     sample: float
+    shuffle: bool = False
 
 
 def train(data: Interactions, chosen: Vector, counts: Vector, plan: Plan) -> Vector:
@@ -73,7 +74,7 @@ def train(data: Interactions, chosen: Vector, counts: Vector, plan: Plan) -> Vec
         first_inputs(stream(plan.seed, "word2vec.items"), len(counts), plan.rank),
         np.zeros(len(updates[1]) * row, dtype=np.float32),
     )
-    course = Course(row, plan.window, plan.negatives, plan.rate, plan.epochs)
+    course = Course(row, plan.window, plan.negatives, plan.rate, plan.epochs, plan.shuffle)
     parts = total // number // max(_TOKENS_PER_PART, _TOKENS_PER_ROW * len(counts))
     rounds = _Rounds(
         [one for one, _ in shards],
@@ -117,7 +118,11 @@ def _split(
     """Cut the sequences of a block, whose first user has a code, into those of each shard."""
     block: UserBlock = part.get() if isinstance(part, Shared) else part
     keys = hash64(seed, np.arange(first, first + len(block)))
-    return split_sentences(block.sequence, block.row_starts, keys, places.get(), number)
+    sequence = block.sequence
+    if len(sequence) == 0:  # whose order is drawn
+        matrix, repeats = block.matrix, block.repeats
+        sequence = np.repeat(matrix.indices, repeats) if len(repeats) else matrix.indices
+    return split_sentences(sequence, block.row_starts, keys, places.get(), number)
 
 
 def _join(

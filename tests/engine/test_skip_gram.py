@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from daskrec.engine.huffman import build_tree
 from daskrec.engine.random import alias_draw, alias_tables, hash64
 from daskrec.engine.sentences import Sentences, join_sentences, split_sentences
-from daskrec.engine.skip_gram import Course, Targets, first_inputs, learn, row_length
+from daskrec.engine.skip_gram import (
+    Course,
+    Targets,
+    _shuffle,
+    first_inputs,
+    learn,
+    row_length,
+)
 from daskrec.engine.skip_gram_merge import Tables, merge_moves
 
 GROUP = 8
@@ -217,3 +225,14 @@ def test_rare_rows_are_moved_by_the_sum_and_frequent_ones_by_the_mean() -> None:
         np.testing.assert_allclose(after[2], before[2] + move[2] / 4, rtol=1e-5, atol=1e-6)
         share = ((after - before) / move)[1]
         assert ((share > 0.25) & (share < 1)).all()
+
+
+def test_every_order_of_a_sentence_is_drawn_as_often() -> None:
+    counts: dict[tuple[int, ...], int] = {}
+    for key in range(6000):
+        kept = np.arange(3, dtype=np.int32)
+        drawn = _shuffle(kept, 3, np.uint64(hash64(7, key)), np.uint64(0))
+        assert drawn == 2
+        counts[tuple(kept)] = counts.get(tuple(kept), 0) + 1
+    assert len(counts) == 6
+    assert chisquare(list(counts.values())).pvalue > 1e-3

@@ -314,3 +314,13 @@ def test_vectors_of_a_lazy_frame() -> None:
     assert found.tolist() == [[3, 4], [5, 6], [1, 2]]
     with pytest.raises(LogError, match="holds texts"):
         read_vectors(dd.from_pandas(frame, npartitions=2), ids)
+
+
+def test_shuffled_sentences_need_no_times_and_know_no_order() -> None:
+    params = {"rank": 4, "min_count": 1, "window_size": 2, "max_iter": 3, "seed": 5}
+    model = Word2VecRec(shuffle=True, **params)
+    first = vectors_of(model.fit(LOG.drop(columns="timestamp")))
+    again = LOG.sample(frac=1, random_state=3).assign(timestamp=LOG.item_idx)
+    assert np.array_equal(first, vectors_of(model.fit(again)))
+    assert np.array_equal(first, vectors_of(model.fit(dd.from_pandas(again, npartitions=7))))
+    assert not np.array_equal(first, vectors_of(Word2VecRec(**params).fit(LOG)))
