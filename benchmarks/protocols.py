@@ -44,14 +44,9 @@ def movielens(folder: Path) -> LeaveOneOut:
 
 
 def gowalla(folder: Path) -> Split:
-    """Read the split of Gowalla from a folder of data sets.
-
-    It has no times: the place of a row in the file stands for its time.
-    """
-    train, test = (
-        pd.read_parquet(folder / "gowalla" / f"{part}.parquet") for part in ("train", "test")
-    )
-    return Split(train.assign(timestamp=np.arange(len(train))), test)
+    """Read the split of Gowalla from a folder of data sets."""
+    parts = (pd.read_parquet(folder / "gowalla" / f"{part}.parquet") for part in ("train", "test"))
+    return Split(*parts)
 
 
 def leave_one_out(model: Any, data: LeaveOneOut) -> tuple[float, float]:

@@ -9,6 +9,9 @@ import typer
 MODELS = {
     "als": "ALSWrap",
     "knn": "KNN",
+    "slim": "SLIM",
+    "ease": "EASE",
+    "admmslim": "ADMMSLIM",
     "lightfm": "LightFMWrap",
     "rules": "AssociationRulesItemRec",
     "pop": "PopRec",
