@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from daskrec.engine.csr import Csr
 from daskrec.engine.dense import DenseRows, by_source, dense_weights, strongest
-from daskrec.engine.solve.square import invert, mirror, transpose
+from daskrec.engine.solve.square import invert, mirror, sweep, transpose
 from daskrec.engine.topk_dense import table_pairs, table_topk
 from daskrec.engine.topk_sparse import sparse_pairs, sparse_topk
 
@@ -95,6 +95,10 @@ def test_squares_are_worked_on_in_their_own_memory(n: int, dtype: type) -> None:
     invert(inverse, "ridge")
     np.testing.assert_allclose(inverse @ spd, np.eye(n), atol=1e-4 if dtype == np.float32 else 1e-9)
     assert np.array_equal(inverse, inverse.T)
+    for block in (1, 7, 64):
+        swept = spd.copy()
+        sweep(swept, block)
+        np.testing.assert_allclose(np.tril(swept), np.tril(inverse), rtol=0, atol=1e-6)
     with pytest.raises(ArithmeticError, match="raise ridge"):
         invert(-spd, "ridge")
 

@@ -10,6 +10,11 @@ from daskrec.engine.jit import kernel
 Table: TypeAlias = NDArray[Any]
 
 _TILE = 32  # a square of it and its mirror image stay in the first cache
+# Rows from which on LAPACK is called on blocks alone: the factorisation of OpenBLAS runs over its
+# buffers on large tables (OpenBLAS issues 352, 2562), from about 16,000 rows of float64 on.
+_LARGE = 8192
+_BLOCK = 2048
+_ROWS = 512  # updated at a time
 
 
 def invert(table: Table, ridge: str) -> None:
@@ -29,9 +34,24 @@ def invert(table: Table, ridge: str) -> None:
 
     Notes
     -----
-    A Cholesky factorisation and the inverse of it (LAPACK ``potrf`` and ``potri``): n^3
-    operations, and no second table.
+    n^3 operations. To 8192 rows a Cholesky factorisation and the inverse of it (LAPACK ``potrf``
+    and ``potri``), and no second table; beyond, the sweep operator block by block (A. Dempster,
+    Elements of continuous multivariate analysis, 1969), and 10,240 rows of working space.
     """
+    try:
+        if len(table) <= _LARGE:
+            _invert_whole(table)
+        else:
+            sweep(table, _BLOCK)
+    except ArithmeticError:
+        raise ArithmeticError(
+            f"the table of products is not positive definite in {table.dtype}: raise {ridge}"
+        ) from None
+    mirror(table)
+
+
+def _invert_whole(table: Table) -> None:
+    """Invert by LAPACK; the lower half holds the inverse."""
     from scipy.linalg import lapack
 
     single = table.dtype == np.float32
@@ -42,12 +62,38 @@ def invert(table: Table, ridge: str) -> None:
     if not failed:
         found, failed = finish(found, lower=0, overwrite_c=1)
     if failed:
-        raise ArithmeticError(
-            f"the table of products is not positive definite in {table.dtype}: raise {ridge}"
-        )
+        raise ArithmeticError
     if not np.shares_memory(found, table):
         table[...] = found.T
-    mirror(table)
+
+
+def sweep(table: Table, block: int) -> None:
+    """Invert block by block; the lower half holds the inverse.
+
+    Parameters
+    ----------
+    table
+        As for ``invert``.
+    block
+        Rows that are swept together.
+    """
+    n = len(table)
+    for start in range(0, n, block):
+        pivot = slice(start, min(start + block, n))
+        own = table[pivot, pivot].copy()
+        _invert_whole(own)
+        mirror(own)
+        # The columns of the pivot: right of it they are known by their mirror image.
+        known = np.concatenate([table[pivot, :start].T, table[start:, pivot]])
+        known[pivot] = 0
+        swept = known @ own
+        for at in range(0, n, _ROWS):
+            rows = slice(at, min(at + _ROWS, n))
+            table[rows, : rows.stop] -= swept[rows] @ known[: rows.stop].T
+        table[pivot, :start] = swept[:start].T
+        table[start:, pivot] = swept[start:]
+        table[pivot, pivot] = -own
+    np.negative(table, out=table)
 
 
 @kernel()
