@@ -165,14 +165,9 @@ class ADMMSLIM(NeighbourRec):
         self, gram: ItemGram, keep: bool, weight: float, ridge: float, folder: str | None
     ) -> Shared[Weights]:
         """Return the weights that blocks of columns are solved for, side by side."""
-        inverse, count, rho = runtime.alone(_invert, gram, keep, ridge, folder, label=_LABEL)
-        problem = Problem(weight, ridge, rho, self._stop)
-        cuts = [(at, min(at + _COLUMNS, count)) for at in range(0, count, _COLUMNS)]
-        tasks = [runtime.task(_columns, cut, inverse, problem, self.top, folder) for cut in cuts]
-        solved = runtime.compute(tasks, _LABEL)
-        inverse.release()
-        parts = [part for part, _ in solved]
-        left = sum(left for _, left in solved)
+        parts, left = self._solved_columns(gram, keep, weight, ridge, folder)
+        if not keep:
+            gram.release()  # with the inverse, which lies in its place
         if left and not keep:  # the trials of a search are judged by their lists
             warn_caller(
                 f"the weights of {left} items are not within the tolerances after "
@@ -184,6 +179,20 @@ class ADMMSLIM(NeighbourRec):
         finally:
             for part in parts:
                 part.release()
+
+    def _solved_columns(
+        self, gram: ItemGram, keep: bool, weight: float, ridge: float, folder: str | None
+    ) -> tuple[list[Shared[Csr]], int]:
+        """Return blocks of columns, and how many of these are not done."""
+        inverse, count, rho = runtime.alone(_invert, gram, keep, ridge, folder, label=_LABEL)
+        problem = Problem(weight, ridge, rho, self._stop)
+        cuts = [(at, min(at + _COLUMNS, count)) for at in range(0, count, _COLUMNS)]
+        tasks = [runtime.task(_columns, cut, inverse, problem, self.top, folder) for cut in cuts]
+        try:
+            solved = runtime.compute(tasks, _LABEL)
+        finally:
+            inverse.release()
+        return [part for part, _ in solved], sum(left for _, left in solved)
 
 
 def _closed_form(

@@ -103,7 +103,9 @@ class EASE(NeighbourRec):
 
     def _check_memory(self, data: Interactions, tables: int) -> None:
         itemsize = np.dtype(_TYPES[self.precision]).itemsize
-        check_dense(data.item_count, itemsize, tables + ItemGram.PARTS, str(self))
+        # Ranges on their way into the table, or the weights that are rounded in the end.
+        beside = ItemGram.PARTS if itemsize == 4 else 0.5
+        check_dense(data.item_count, itemsize, tables + beside, str(self))
 
     def _solve(self, gram: ItemGram, keep: bool) -> None:
         ridge, folder = float(self.regularization), runtime.storage()
