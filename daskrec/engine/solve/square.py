@@ -78,6 +78,7 @@ def sweep(table: Table, block: int) -> None:
         Rows that are swept together.
     """
     n = len(table)
+    buffer = np.empty(_ROWS * n, table.dtype)
     for start in range(0, n, block):
         pivot = slice(start, min(start + block, n))
         own = table[pivot, pivot].copy()
@@ -88,8 +89,10 @@ def sweep(table: Table, block: int) -> None:
         known[pivot] = 0
         swept = known @ own
         for at in range(0, n, _ROWS):
-            rows = slice(at, min(at + _ROWS, n))
-            table[rows, : rows.stop] -= swept[rows] @ known[: rows.stop].T
+            stop = min(at + _ROWS, n)
+            change = buffer[: (stop - at) * stop].reshape(stop - at, stop)
+            np.matmul(swept[at:stop], known[:stop].T, out=change)
+            table[at:stop, :stop] -= change
         table[pivot, :start] = swept[:start].T
         table[start:, pivot] = swept[start:]
         table[pivot, pivot] = -own
