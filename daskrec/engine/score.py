@@ -1,9 +1,10 @@
 """Scorers: how a model turns users and items into scores, and all of them into a top-k.
 
 A model hands over one scorer; every recommendation of the library is made by its ``top``
-and every score of a pair by its ``pairs``. There are three, for the three shapes of
-models: one list for everybody, sums over the neighbours of a history, and inner products
-of vectors. All keep the one order: score descending, then item ascending.
+and every score of a pair by its ``pairs``. Here are those of three shapes of models: one list
+for everybody, sums over the neighbours of a history, and inner products of vectors. The files
+``score_*`` and ``fold_in`` hold more. All keep the one order: score descending, then item
+ascending.
 """
 
 from abc import ABC, abstractmethod

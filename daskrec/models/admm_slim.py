@@ -14,14 +14,13 @@ from daskrec.engine.solve import admm_seeded, ease
 from daskrec.engine.solve.admm import Problem, Stop, solve_columns, usual_rho
 from daskrec.engine.solve.square import invert
 from daskrec.errors import warn_caller
-from daskrec.models.item_gram import ItemGram, check_dense, item_gram
+from daskrec.models.item_gram import PRECISIONS, ItemGram, check_dense, item_gram
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.params import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
     from daskrec.tuning.common import Common
 
-_TYPES: dict[str, Any] = {"single": np.float32, "double": np.float64}
 _TABLES = 3.0  # the inverse, and the weights that are found, which are sparse
 _LABEL = "weights"
 _COLUMNS = 256  # solved together; their number shows in the last bits of products
@@ -116,7 +115,7 @@ class ADMMSLIM(NeighbourRec):
             raise ValueError("lambda_2 must be above 0: without it the table has no inverse")
         if self.seed is not None:
             check_whole("seed", self.seed, 0)
-        check_choice("precision", self.precision, tuple(_TYPES))
+        check_choice("precision", self.precision, tuple(PRECISIONS))
         check_whole("max_iter", self.max_iter, 1)
         if self.top is not None:
             check_whole("top", self.top, 1)
@@ -126,7 +125,7 @@ class ADMMSLIM(NeighbourRec):
 
     def _fit(self, data: Interactions) -> None:
         self._check_memory(data, 0)
-        gram = item_gram(data, _TYPES[self.precision])
+        gram = item_gram(data, PRECISIONS[self.precision])
         try:
             self._solve(gram, keep=False)
         finally:
@@ -134,13 +133,13 @@ class ADMMSLIM(NeighbourRec):
 
     def _fit_beside(self, data: Interactions, common: "Common") -> None:
         self._check_memory(data, 1)
-        dtype = _TYPES[self.precision]
+        dtype = PRECISIONS[self.precision]
         gram = common.once(("products", self.precision), lambda: item_gram(data, dtype))
         self._solve(gram, keep=True)
 
     def _check_memory(self, data: Interactions, kept: int) -> None:
         tables = _TABLES if self.seed is None else admm_seeded.TABLES
-        itemsize = np.dtype(_TYPES[self.precision]).itemsize
+        itemsize = np.dtype(PRECISIONS[self.precision]).itemsize
         check_dense(data.item_count, itemsize, tables + kept, str(self))
 
     def _solve(self, gram: ItemGram, keep: bool) -> None:

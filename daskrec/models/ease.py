@@ -9,14 +9,12 @@ from daskrec.engine import runtime
 from daskrec.engine.dense import Weights
 from daskrec.engine.shared import Shared
 from daskrec.engine.solve import ease
-from daskrec.models.item_gram import ItemGram, check_dense, item_gram
+from daskrec.models.item_gram import PRECISIONS, ItemGram, check_dense, item_gram
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.params import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
     from daskrec.tuning.common import Common
-
-_TYPES: dict[str, Any] = {"single": np.float32, "double": np.float64}
 
 
 class EASE(NeighbourRec):
@@ -89,20 +87,20 @@ class EASE(NeighbourRec):
             raise ValueError("regularization must be above 0: without it the table has no inverse")
         if self.top is not None:
             check_whole("top", self.top, 1)
-        check_choice("precision", self.precision, tuple(_TYPES))
+        check_choice("precision", self.precision, tuple(PRECISIONS))
 
     def _fit(self, data: Interactions) -> None:
         self._check_memory(data, 1)
-        self._solve(item_gram(data, _TYPES[self.precision], self.use_relevance), keep=False)
+        self._solve(item_gram(data, PRECISIONS[self.precision], self.use_relevance), keep=False)
 
     def _fit_beside(self, data: Interactions, common: "Common") -> None:
         self._check_memory(data, 2)
-        key, dtype = ("products", self.use_relevance, self.precision), _TYPES[self.precision]
+        key, dtype = ("products", self.use_relevance, self.precision), PRECISIONS[self.precision]
         gram = common.once(key, lambda: item_gram(data, dtype, self.use_relevance))
         self._solve(gram, keep=True)
 
     def _check_memory(self, data: Interactions, tables: int) -> None:
-        itemsize = np.dtype(_TYPES[self.precision]).itemsize
+        itemsize = np.dtype(PRECISIONS[self.precision]).itemsize
         # Ranges on their way into the table, or the weights that are rounded in the end.
         beside = ItemGram.PARTS if itemsize == 4 else 0.5
         check_dense(data.item_count, itemsize, tables + beside, str(self))

@@ -14,6 +14,8 @@ from daskrec.engine.shared import Shared
 from daskrec.models.item_pairs import PairedBlock, even_ranges
 
 _LABEL = "products of items"
+# What models with a table of products call the types that it may have.
+PRECISIONS: dict[str, Any] = {"single": np.float32, "double": np.float64}
 
 
 def check_dense(item_count: int, itemsize: int, tables: float, who: str) -> None:

@@ -1,4 +1,4 @@
-"""What KNN and rules share: blocks by both sides, ranges of items, and long histories."""
+"""What models of pairs of items share: blocks by both sides, ranges of items, long histories."""
 
 import itertools
 from collections.abc import Callable, Sequence

@@ -36,7 +36,7 @@ def invert(table: Table, ridge: str) -> None:
     -----
     n^3 operations. To 8192 rows a Cholesky factorisation and the inverse of it (LAPACK ``potrf``
     and ``potri``), and no second table; beyond, the sweep operator block by block (A. Dempster,
-    Elements of continuous multivariate analysis, 1969), and 10,240 rows of working space.
+    Elements of continuous multivariate analysis, 1969), and 4,608 rows of working space.
     """
     try:
         if len(table) <= _LARGE:
