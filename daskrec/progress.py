@@ -24,8 +24,8 @@ def enabled() -> bool:
 
 
 @contextmanager
-def bar(label: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show one bar; yield the function that moves it a step.
+def bar(label: str, total: int) -> Iterator[Callable[..., None]]:
+    """Show one bar; yield the function that moves it.
 
     Parameters
     ----------
@@ -33,9 +33,14 @@ def bar(label: str, total: int) -> Iterator[Callable[[], None]]:
         What is done, in a few words.
     total
         Number of steps.
+
+    Yields
+    ------
+    function
+        ``step()`` moves the bar a step; ``step(0, text)`` puts a text in the label's place.
     """
     if not enabled() or getattr(_active, "bar", False):
-        yield lambda: None
+        yield lambda count=1, text=None: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -48,6 +53,10 @@ def bar(label: str, total: int) -> Iterator[Callable[[], None]]:
         # What is transient never shows in a file.
         with Progress(*columns, console=console, transient=console.is_terminal) as progress:
             task = progress.add_task(label, total=total)
-            yield lambda: progress.advance(task)
+
+            def step(count: int = 1, text: str | None = None) -> None:
+                progress.update(task, advance=count, description=text)
+
+            yield step
     finally:
         _active.bar = False

@@ -42,7 +42,8 @@ BELOW = {
     "preparation": {*_DATA, "preparation"},
     "report": {"report", "engine", "errors"},
     "significance": {"engine", "errors"},
-    "models": {*_DATA, "models", "store", "tuning"},
+    "nn": {*_DATA, "nn", "report"},
+    "models": {*_DATA, "models", "nn", "store", "tuning"},
 }
 
 
@@ -86,6 +87,7 @@ def test_no_model_imports_another() -> None:
         "neighbour",
         "item_vector",
         "serving",
+        "torch_recommender",
         "tunable",
         "vector_frames",
         "__init__",

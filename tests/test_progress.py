@@ -38,6 +38,16 @@ def test_shown_anywhere_when_the_setting_says_so(capsys):
     assert out == ""
 
 
+def test_a_bar_may_say_how_it_goes(capsys):
+    with dask.config.set({"daskrec.progress": True}), progress.bar("walking", 2) as step:
+        step()
+        step(0, "running: 3 miles")
+        step()
+    err = capsys.readouterr().err
+    assert "running: 3 miles" in err
+    assert "2/2" in err
+
+
 @pytest.mark.parametrize("setting", [False, "auto", True])
 def test_on_a_terminal_the_setting_decides(monkeypatch, setting):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

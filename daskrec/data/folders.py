@@ -5,7 +5,8 @@
     folder/
       manifest.json        format and version, and for each value its shards, with type, shape
                            and SHA-256 of every array
-      <name>/00000/ ...    the arrays of a shard (.npy, Arrow IPC for strings)
+      <name>/00000/ ...    the arrays of a shard (.npy, Arrow IPC for strings, safetensors for
+                       the weights of networks)
 
 A path is any local path or fsspec URL. Nothing in a folder is a pickle.
 """
@@ -29,6 +30,7 @@ from daskrec.data.ids import Ids
 from daskrec.engine.arrays import Array, Arrays, open_folder, raw_bytes, read_arrays, write_arrays
 from daskrec.engine.csr import Csr
 from daskrec.engine.dense import DenseRows
+from daskrec.engine.weights import Weights
 from daskrec.errors import FormatError
 
 # What a folder may hold; None is an array. Manifests name them by these words alone.
@@ -39,6 +41,7 @@ TYPES: dict[str, Any] = {
     "ids": Ids,
     "block": UserBlock,
     "features": FeatureBlock,
+    "weights": Weights,  # a safetensors file
 }
 _MANIFEST = "manifest.json"
 Manifest = dict[str, Any]
@@ -141,8 +144,11 @@ def write_shards(url: str, name: str, kind: str, shards: list[Any]) -> dict[str,
     entries = []
     for number, value in enumerate(shards):
         arrays: Arrays = {"value": value} if TYPES[kind] is None else value.to_arrays()
-        folder = f"{name}/{number:05d}"
-        write_arrays(f"{url}/{folder}", arrays)
+        folder = f"{url}/{name}/{number:05d}"
+        if isinstance(value, Weights):
+            value.write(folder)
+        else:
+            write_arrays(folder, arrays)
         entries.append({key: _fingerprint(array) for key, array in arrays.items()})
     return {"kind": kind, "shards": entries}
 
@@ -168,7 +174,11 @@ def read_shards(url: str, name: str, entry: dict[str, Any], path: Any) -> list[A
     values = []
     for number, wanted in enumerate(entry["shards"]):
         try:
-            arrays = read_arrays(f"{url}/{name}/{number:05d}", tuple(wanted))
+            folder = f"{url}/{name}/{number:05d}"
+            if made is Weights:
+                arrays = Weights.read(folder, tuple(wanted)).to_arrays()
+            else:
+                arrays = read_arrays(folder, tuple(wanted))
         except (OSError, ValueError, pa.ArrowInvalid) as error:
             raise FormatError(f"{path} is damaged: {name} cannot be read ({error})") from error
         for key, array in arrays.items():

@@ -6,6 +6,7 @@ pure functions at module level with small arguments; large values are ``Shared``
 """
 
 import logging
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ from daskrec import progress
 from daskrec.engine import config, shared
 from daskrec.engine.graph import task as task
 from daskrec.engine.graph import tasks as tasks
-from daskrec.engine.threads import single_threaded_blas
+from daskrec.engine.threads import cores, single_threaded_blas
 from daskrec.errors import StorageError
 
 logger = logging.getLogger("daskrec")
@@ -122,6 +123,77 @@ def alone(function: Callable[..., Any], *args: Any, label: str) -> Any:
     return compute([task(function, *args)], label)[0]
 
 
+def together(function: Callable[..., Any], count: int, *args: Any, label: str) -> list[Any]:
+    """Call a function on several workers at the same time, so that the calls can talk.
+
+    Parameters
+    ----------
+    function
+        ``function(number, count, (host, port), *args)``, at module level; the port is a free one
+        on the host of the first worker.
+    count
+        Number of workers, each a process of its own.
+    args
+        More arguments.
+    label
+        Of the progress bar.
+
+    Returns
+    -------
+    list
+        What the calls returned.
+
+    Raises
+    ------
+    ValueError
+        There is no client, or it has fewer workers.
+    """
+    owner = client()
+    addresses = sorted(owner.nthreads()) if owner is not None else []
+    if owner is None or len(addresses) < count:
+        raise ValueError(
+            f"{count} processes are to work together, but there are {len(addresses)} workers of a "
+            "Dask client: start a cluster with as many"
+        )
+    storage()
+    hosts = [address.rsplit(":", 1)[0].rpartition("/")[2] for address in addresses]
+
+    def place(number: int, call: Delayed) -> Any:
+        return owner.persist(
+            call, workers=[addresses[number]], allow_other_workers=False, optimize_graph=False
+        )
+
+    with _running(label, count) as step:
+        port = owner.gather(owner.futures_of(place(0, task(_free_port))))[0]
+        address = (hosts[0], port)
+        kept = [place(n, task(function, n, count, address, *args)) for n in range(count)]
+        futures = [owner.futures_of(one)[0] for one in kept]
+        try:
+            _wait(owner, futures, step)
+        except BaseException:
+            owner.cancel(futures, force=True)
+            raise
+        return list(owner.gather(futures))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])
+
+
+def own_threads() -> int:
+    """Return the threads of the worker whose task asks; elsewhere, the cores of the process."""
+    if "distributed" in sys.modules:
+        from distributed import get_worker
+
+        try:
+            return int(get_worker().state.nthreads)
+        except ValueError:  # no task of a worker
+            pass
+    return cores()
+
+
 def persist(tasks: Sequence[Delayed], label: str) -> list[Any]:
     """Run tasks and keep their results where they are.
 
@@ -142,15 +214,19 @@ def _started(
     owner: Any, tasks: Sequence[Delayed], step: Callable[[], None]
 ) -> list[tuple[Delayed, Any]]:
     """Run tasks on workers to their end; raise the first error as the task raised it."""
-    from distributed import as_completed
-
     kept = dask.persist(*tasks, optimize_graph=False)
     futures = [owner.futures_of(one)[0] for one in kept]
+    _wait(owner, futures, step)
+    return list(zip(kept, futures, strict=True))
+
+
+def _wait(owner: Any, futures: Sequence[Any], step: Callable[[], None]) -> None:
+    from distributed import as_completed
+
     for future in as_completed(futures, loop=owner.loop):
         if future.status == "error":
             future.result()
         step()
-    return list(zip(kept, futures, strict=True))
 
 
 @contextmanager

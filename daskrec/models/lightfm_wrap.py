@@ -298,7 +298,7 @@ class LightFMWrap(HybridRecommender):
         parts = list(self._parts(role, features))
         task = runtime.task(_feature_rows, known, parts, names_of(fitted, role))
         width = self._held["item_vectors"].get().shape[1] - 2
-        return finish(fitted, task, known, role, biased=True), width
+        return finish(fitted, [task], known, role, biased=True), width
 
     # ------------------------------------------------------------ state
 

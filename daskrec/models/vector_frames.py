@@ -79,7 +79,7 @@ def factor_frame(
         warn_caller(f"{missing} {role}s are not known to the model, or have no vector")
     known = Ids(chosen.values.take(found))
     task = runtime.task(_factor_rows, known, codes[found], table, names_of(fitted, role)[::2])
-    return finish(fitted, task, known, role)
+    return finish(fitted, [task], known, role)
 
 
 def names_of(fitted: Catalogue, role: str) -> tuple[str, str, str]:
@@ -88,15 +88,15 @@ def names_of(fitted: Catalogue, role: str) -> tuple[str, str, str]:
     return (names.user if role == "user" else names.item), f"{role}_bias", f"{role}_factors"
 
 
-def finish(fitted: Catalogue, task: Any, known: Ids, role: str, biased: bool = False) -> Any:
-    """Return a frame, of the kind of the log, of a task that gives its columns.
+def finish(fitted: Catalogue, tasks: list[Any], known: Ids, role: str, biased: bool = False) -> Any:
+    """Return a frame, of the kind of the log, of tasks that give its columns.
 
     Parameters
     ----------
     fitted
         The users and items of the model.
-    task
-        Gives ``Arrays``: ids, biases where there are some, and factors (``as_lists``).
+    tasks
+        Each gives ``Arrays``: ids, biases where there are some, and factors (``as_lists``).
     known
         The ids.
     role
@@ -112,7 +112,7 @@ def finish(fitted: Catalogue, task: Any, known: Ids, role: str, biased: bool = F
     empty[factors] = as_lists(np.empty((0, 1)))
     dtype = layout.user if role == "user" else layout.item
     form = Form(layout.kind, layout.part, empty, {name: dtype, **_list_dtype(layout.kind, factors)})
-    return output.finish([task], form, label="factors")
+    return output.finish(tasks, form, label="factors")
 
 
 def _factor_rows(

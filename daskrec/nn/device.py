@@ -1,0 +1,69 @@
+"""Where a network is trained: the device, its number type, the threads."""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("auto", "single", "mixed")
+
+
+def require(package: str = "torch") -> Any:
+    """Import a package of the extra ``neural``.
+
+    Raises
+    ------
+    ImportError
+        It is not installed; the error names the extra.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(f"neural models need {package}: pip install 'daskrec[neural]'") from error
+
+
+def check_device(device: Any) -> None:
+    """Raise ValueError unless a parameter names a device: ``"auto"``, ``"cpu"``, ``"cuda:1"``."""
+    kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    if kind not in {"auto", "cpu", "cuda"} or (
+        number and not (kind == "cuda" and number.isdigit())
+    ):
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:<n>', not {device!r}")
+
+
+def choose(device: str) -> "torch.device":
+    """Return the device of a parameter, where the work is done.
+
+    Raises
+    ------
+    RuntimeError
+        A GPU is asked for, and there is none.
+    """
+    library = require()
+    there = library.cuda.is_available()
+    name = device if device != "auto" else "cuda" if there else "cpu"
+    chosen: torch.device = library.device(name)
+    if chosen.type == "cuda" and (not there or (chosen.index or 0) >= library.cuda.device_count()):
+        count = library.cuda.device_count() if there else 0
+        raise RuntimeError(f"device={device!r} was asked for, but torch sees {count} GPUs here")
+    return chosen
+
+
+def is_mixed(precision: str, device: "torch.device") -> bool:
+    """Tell whether products are of bfloat16: on a GPU by default, on a CPU where asked for."""
+    return precision == "mixed" or (precision == "auto" and device.type == "cuda")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads; its own number is put back."""
+    torch = require()
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, count))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

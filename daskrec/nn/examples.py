@@ -1,0 +1,136 @@
+"""Batches of examples: users with their histories, or rows of the log.
+
+A batch is a range of the examples of an epoch in their shuffled order; of several processes
+each takes its part of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from daskrec.engine.arrays import Vector
+from daskrec.engine.csr import Csr
+from daskrec.engine.random import stream
+from daskrec.nn.parallel import Group
+from daskrec.nn.source import Source, Split, Window, shuffled, windows
+
+_FEW = 100_000  # examples among which it is looked for one that is not for validation
+
+
+@dataclass(frozen=True)
+class UserBatch:
+    """Users with their histories.
+
+    Parameters
+    ----------
+    count
+        Users of the batch in all processes together.
+    users
+        int64 codes of those of this process.
+    matrix
+        Their histories; values are numbers of log rows, or empty where all are 1.
+    """
+
+    count: int
+    users: Vector
+    matrix: Csr
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Rows of the log.
+
+    Parameters
+    ----------
+    count
+        Rows of the batch in all processes together.
+    places
+        int64 places of those of this process among all of the epoch.
+    users, items
+        int64 codes.
+    """
+
+    count: int
+    places: Vector
+    users: Vector
+    items: Vector
+
+
+@dataclass(frozen=True)
+class Course:
+    """How examples are cut into batches.
+
+    Parameters
+    ----------
+    source
+        Histories.
+    split
+        What is held out.
+    batch_size
+        Examples of a batch.
+    seed
+        Of the order.
+    group
+        The processes that share each batch.
+    """
+
+    source: Source
+    split: Split
+    batch_size: int
+    seed: int
+    group: Group
+
+    def users(self, epoch: int | None) -> Iterator[UserBatch]:
+        """Return batches of users: of an epoch of training, or (None) those held out."""
+        for window in windows(self.source, self.seed, epoch):
+            held = self.split.held_out(window.users)
+            chosen = self._ordered(held, epoch, window.number)
+            for count, mine in self._cut(chosen):
+                yield UserBatch(count, window.users[mine], window.matrix.take(mine))
+
+    def rows(self, epoch: int | None) -> Iterator[RowBatch]:
+        """Return batches of log rows: of an epoch of training, or (None) those held out."""
+        first = 0
+        for window in windows(self.source, self.seed, epoch):
+            users, items = _rows_of(window)
+            held = self.split.held_out(users, items)
+            chosen = self._ordered(held, epoch, window.number)
+            places = np.arange(first, first + len(chosen))
+            first += len(chosen)
+            for (count, mine), (_, place) in zip(self._cut(chosen), self._cut(places), strict=True):
+                yield RowBatch(count, place, users[mine], items[mine])
+
+    def _ordered(self, held: Vector, epoch: int | None, number: int) -> Vector:
+        """Return the examples of a window that are meant, in the order of the epoch."""
+        if epoch is None:
+            return np.flatnonzero(held)
+        chosen = np.flatnonzero(~held)
+        return chosen[shuffled(stream(self.seed, "neural.order"), epoch, number, len(chosen))]
+
+    def _cut(self, chosen: Vector) -> Iterator[tuple[int, Vector]]:
+        """Yield the size of each batch, and this process's part of it."""
+        for start in range(0, len(chosen), self.batch_size):
+            batch = chosen[start : start + self.batch_size]
+            first, last = self.group.part(len(batch))
+            yield len(batch), batch[first:last]
+
+
+def _rows_of(window: Window) -> tuple[Vector, Vector]:
+    """Return the user and the item of every log row, int64; repeated rows follow each other."""
+    matrix = window.matrix
+    users = np.repeat(window.users, np.diff(matrix.indptr))
+    items = matrix.indices.astype(np.int64)
+    if len(matrix.data) == 0:
+        return users, items
+    times = matrix.data.astype(np.int64)
+    return np.repeat(users, times), np.repeat(items, times)
+
+
+def usable_split(source: Source, split: Split, by_row: bool) -> Split:
+    """Return the split, or one that holds nothing out where it would leave nothing to learn."""
+    if source.row_count > _FEW:
+        return split
+    window = next(windows(source, split.seed, None))
+    keys = _rows_of(window) if by_row else (window.users,)
+    return Split(0.0, split.seed) if split.held_out(*keys).all() else split

@@ -1,0 +1,325 @@
+"""The training loop: epochs of batches, one optimiser, the best weights.
+
+The loop knows nothing of a model. What is learned is a ``Problem``: it makes the network, cuts
+examples into batches, and says what the loss of some of them is. Everything that is drawn is
+drawn by key, so that the state of a training is its weights, those of the optimiser, and how
+far it came.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from daskrec import progress
+from daskrec.nn.device import require
+from daskrec.nn.parallel import Group
+from daskrec.nn.source import prefetched
+
+if TYPE_CHECKING:
+    import torch
+
+COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds", "rate")
+Tensors = dict[str, "torch.Tensor"]
+
+
+class Batch(Protocol):
+    """Some examples, as tensors."""
+
+    count: int  # of the batch in all processes together
+
+    def pieces(self, device: "torch.device") -> "Iterator[Any]":
+        """Yield the examples of this process on the device, as many as are learned at once."""
+
+
+class Problem(Protocol):
+    """What is learned."""
+
+    label: str
+
+    def start(self, device: "torch.device") -> "torch.nn.Module":
+        """Return the network with its first weights on the device.
+
+        What losses need besides batches is put there too.
+        """
+
+    def batches(self, epoch: int | None, group: Group) -> "Iterator[Batch]":
+        """Return the batches of an epoch, or (None) those of the validation."""
+
+    def steps(self) -> int:
+        """Return about how many batches an epoch has."""
+
+    def loss(
+        self, network: "torch.nn.Module", piece: Any, epoch: int | None, update: int
+    ) -> "torch.Tensor":
+        """Return the loss of a piece, summed over what ``terms`` counts.
+
+        Parameters
+        ----------
+        network, piece
+            The network, and some examples.
+        epoch
+            Of the draws; None in validation.
+        update
+            How many updates were made before.
+        """
+
+    def terms(self, count: int) -> int:
+        """Return how many terms the loss of so many examples is the sum of."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How it is learned; see the parameters of ``TorchRecommender``."""
+
+    learning_rate: float
+    epochs: int
+    weight_decay: float
+    factor: float
+    patience: int
+    early_stopping: int | None
+    checkpoint_steps: int | None = None
+
+
+@dataclass
+class State:
+    """How far a training came.
+
+    Attributes
+    ----------
+    epoch, step
+        The next batch: of which epoch, and its number there.
+    updates
+        Updates made.
+    total, terms, seconds
+        Sum of the losses of the unfinished epoch, what it is a sum of, time that it took.
+    history
+        A row an epoch, with ``COLUMNS``.
+    best_epoch, best_value
+        The best epoch so far.
+    finished
+        Whether training is over.
+    scheduler
+        State of the schedule of the learning rate.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    updates: int = 0
+    total: float = 0.0
+    terms: int = 0
+    seconds: float = 0.0
+    history: list[list[float]] = field(default_factory=list)
+    best_epoch: int = -1
+    best_value: float = math.inf
+    finished: bool = False
+    scheduler: dict[str, Any] = field(default_factory=dict)
+
+
+class Keeper(Protocol):
+    """Keeps states of a training."""
+
+    def load(self) -> tuple[State, Tensors, Tensors, Tensors | None] | None:
+        """Return state, weights, tensors of the optimiser and best weights, or None."""
+
+    def save(self, state: State, weights: Tensors, optimiser: Tensors, best: Tensors) -> None:
+        """Keep them."""
+
+
+class Training:
+    """One training of one network.
+
+    Parameters
+    ----------
+    problem, plan
+        What is learned, and how.
+    device
+        Where.
+    group
+        The processes that take part.
+    keeper
+        Keeps checkpoints; None keeps none.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        plan: Plan,
+        device: "torch.device",
+        group: Group,
+        keeper: Keeper | None = None,
+    ) -> None:
+        torch = require()
+        self.problem, self.plan, self.device, self.group = problem, plan, device, group
+        self.keeper = keeper
+        self.network = problem.start(device)
+        self.parameters = list(self.network.parameters())
+        self.optimiser = torch.optim.Adam(
+            self.parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
+        )
+        self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser, factor=plan.factor, patience=plan.patience
+        )
+        self.state = State()
+        self.best: Tensors | None = None
+        self._resume()
+
+    def run(self) -> tuple[Tensors, list[list[float]]]:
+        """Train to the end; return the best weights, and a row of ``COLUMNS`` an epoch.
+
+        Raises
+        ------
+        ArithmeticError
+            The loss is no finite number any more.
+        """
+        state, plan = self.state, self.plan
+        total = max(plan.epochs - state.epoch, 0) * self.problem.steps()
+        with progress.bar(self.problem.label, total) as step:
+            while state.epoch < plan.epochs and not state.finished:
+                self._epoch(step)
+                self._close_epoch(self._validate(), step)
+        if self.best is None or state.best_epoch == state.epoch - 1:
+            self.best = dict(self.network.state_dict())
+        return self.best, state.history
+
+    def _epoch(self, step: Callable[..., None]) -> None:
+        """Train on the batches of the epoch that are left."""
+        torch, state = require(), self.state
+        self.network.train()
+        sums = torch.tensor([state.total, 0.0], dtype=torch.float64, device=self.device)
+        began, skipped = time.perf_counter() - state.seconds, state.step
+        batches = prefetched(self.problem.batches(state.epoch, self.group))
+        for number, batch in enumerate(batches):
+            if number < skipped:
+                continue
+            self._update(batch, sums)
+            state.terms += self.problem.terms(batch.count)
+            state.step, state.updates = number + 1, state.updates + 1
+            step()
+            often = self.plan.checkpoint_steps
+            if often and state.updates % often == 0:
+                state.total, state.seconds = self._total(sums), time.perf_counter() - began
+                self._keep()
+        state.total, state.seconds = self._total(sums), time.perf_counter() - began
+
+    def _update(self, batch: Batch, sums: "torch.Tensor") -> None:
+        """Go one step down the gradient of a batch."""
+        torch, state = require(), self.state
+        self.optimiser.zero_grad()
+        scale = 1.0 / self.problem.terms(batch.count)
+        for piece in batch.pieces(self.device):
+            loss = self.problem.loss(self.network, piece, state.epoch, state.updates)
+            (loss * scale).backward()  # type: ignore[no-untyped-call]
+            sums[1] += loss.detach()
+        if self.group.size > 1:
+            for parameter in self.parameters:
+                if parameter.grad is None:  # no examples came to this process
+                    parameter.grad = torch.zeros_like(parameter)
+            self.group.add([p.grad for p in self.parameters if p.grad is not None])
+        self.optimiser.step()
+
+    def _total(self, sums: "torch.Tensor") -> float:
+        """Return the sum of losses so far: what was there, and those of all processes since."""
+        self.group.add([sums[1:]])
+        sums[0] += sums[1]
+        sums[1] = 0.0
+        return float(sums[0])
+
+    def _validate(self) -> float:
+        """Return the mean loss of the validation; NaN where there is none."""
+        torch = require()
+        self.network.eval()
+        total = torch.zeros(1, dtype=torch.float64, device=self.device)
+        terms = 0
+        with torch.no_grad():
+            for batch in prefetched(self.problem.batches(None, self.group)):
+                for piece in batch.pieces(self.device):
+                    total += self.problem.loss(self.network, piece, None, self.state.updates)
+                terms += self.problem.terms(batch.count)
+        self.group.add([total])
+        return float(total) / terms if terms else math.nan
+
+    def _close_epoch(self, validated: float, step: Callable[..., None]) -> None:
+        """Note how an epoch went, and decide what follows."""
+        state, plan = self.state, self.plan
+        loss = state.total / max(state.terms, 1)
+        value = loss if math.isnan(validated) and math.isfinite(loss) else validated
+        if not (math.isfinite(loss) and math.isfinite(value)):
+            raise ArithmeticError(
+                f"{self.problem.label}: the loss of epoch {state.epoch + 1} is {loss}: take a "
+                "smaller learning_rate"
+            )
+        rate = self.optimiser.param_groups[0]["lr"]
+        speed = state.terms / max(state.seconds, 1e-9)
+        row = [state.epoch + 1, loss, validated, rate, state.seconds, speed]
+        state.history.append([float(number) for number in row])
+        self.scheduler.step(value)
+        state.epoch, state.step = state.epoch + 1, 0
+        state.total, state.terms, state.seconds = 0.0, 0, 0.0
+        if value < state.best_value:
+            state.best_epoch, state.best_value = state.epoch - 1, value
+        waited = state.epoch - 1 - state.best_epoch
+        stops = plan.early_stopping is not None and waited >= plan.early_stopping
+        state.finished = stops or state.epoch >= plan.epochs
+        if waited == 0 and not state.finished:
+            self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        step(
+            0, f"{self.problem.label}: loss {loss:.4g}, validation {validated:.4g}, {speed:,.0f}/s"
+        )
+        self._keep()
+
+    # ------------------------------------------------------------ checkpoints
+
+    def _keep(self) -> None:
+        if self.keeper is None or self.group.rank > 0:
+            return
+        state = self.state
+        state.scheduler = dict(self.scheduler.state_dict())
+        weights = dict(self.network.state_dict())
+        here = state.best_epoch == state.epoch - 1 and state.step == 0
+        best = weights if here or self.best is None else self.best
+        self.keeper.save(state, weights, self._optimiser_tensors(), best)
+
+    def _optimiser_tensors(self) -> Tensors:
+        held = self.optimiser.state
+        return {
+            f"{number}.{name}": held[parameter][name]
+            for number, parameter in enumerate(self.parameters)
+            for name in held.get(parameter, {})
+        }
+
+    def _resume(self) -> None:
+        kept = None if self.keeper is None else self.keeper.load()
+        if kept is None:
+            return
+        self.state, weights, tensors, best = kept
+        self.network.load_state_dict(weights)
+        self.network.to(self.device)
+        state = self.optimiser.state_dict()
+        for key, tensor in tensors.items():
+            number, _, name = key.partition(".")
+            state["state"].setdefault(int(number), {})[name] = tensor
+        self.optimiser.load_state_dict(state)
+        self.scheduler.load_state_dict(self.state.scheduler)
+        for group, rate in zip(
+            self.optimiser.param_groups, self.state.scheduler["_last_lr"], strict=True
+        ):
+            group["lr"] = rate
+        self.best = best
+        if self.state.epoch < self.plan.epochs and not _stopped(self.state, self.plan):
+            self.state.finished = False  # more epochs than the last time
+
+
+def _stopped(state: State, plan: Plan) -> bool:
+    """Tell whether a training ended because it got no better."""
+    if plan.early_stopping is None:
+        return False
+    return state.epoch - 1 - state.best_epoch >= plan.early_stopping
+
+
+def table(history: Sequence[Sequence[float]]) -> Any:
+    """Return the history of a training as a float64 array, epochs x ``COLUMNS``."""
+    import numpy as np
+
+    return np.array(history, dtype=np.float64).reshape(-1, len(COLUMNS))

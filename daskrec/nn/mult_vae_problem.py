@@ -1,0 +1,120 @@
+"""What MultVAE learns: users as examples, with their whole histories."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daskrec.engine.random import stream
+from daskrec.nn.device import is_mixed, require
+from daskrec.nn.examples import Course, UserBatch, usable_split
+from daskrec.nn.parallel import Group
+from daskrec.nn.source import Source, Split
+
+if TYPE_CHECKING:
+    import torch
+
+    from daskrec.nn.mult_vae import MultVAENet, Rows
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The network of MultVAE; see its parameters."""
+
+    hidden_dim: int
+    latent_dim: int
+    dropout: float
+    activation: str
+
+
+@dataclass(frozen=True)
+class MultVAEProblem:
+    """Histories to be rebuilt; see ``daskrec.nn.loop.Problem``.
+
+    Parameters
+    ----------
+    source, split
+        Histories, and which of them are for validation.
+    batch_size
+        Users of a batch.
+    seed
+        Of all that is drawn.
+    shape
+        The network.
+    anneal, anneal_steps
+        Weight of the divergence, and the number of updates in which it rises to that.
+    precision
+        Parameter of the model.
+    """
+
+    source: Source
+    split: Split
+    batch_size: int
+    seed: int
+    shape: Shape
+    anneal: float
+    anneal_steps: int
+    precision: str
+    label = "MultVAE"
+
+    def start(self, device: "torch.device") -> "MultVAENet":
+        """Return the network with its first weights on the device."""
+        from daskrec.nn.mult_vae import MultVAENet
+
+        shape, weights = self.shape, stream(self.seed, "multvae.weights")
+        network = MultVAENet(
+            self.source.item_count,
+            shape.hidden_dim,
+            shape.latent_dim,
+            shape.dropout,
+            shape.activation,
+            seed=weights,
+            mixed=is_mixed(self.precision, device),
+        )
+        return network.to(device)
+
+    def batches(self, epoch: int | None, group: Group) -> "Iterator[UserRows]":
+        """Return the batches of an epoch, or (None) those of the validation."""
+        split = usable_split(self.source, self.split, by_row=False)
+        course = Course(self.source, split, self.batch_size, self.seed, group)
+        return map(UserRows, course.users(epoch))
+
+    def steps(self) -> int:
+        """Return about how many batches an epoch has."""
+        return max(1, round(self.source.user_count * (1 - self.split.share) / self.batch_size))
+
+    def loss(
+        self, network: "torch.nn.Module", piece: "Rows", epoch: int | None, update: int
+    ) -> "torch.Tensor":
+        """Return the negative evidence bound of some users, summed over them."""
+        from daskrec.nn.mult_vae import Noise
+
+        rising = self.anneal_steps > 0 and epoch is not None
+        risen = min(1.0, update / self.anneal_steps) if rising else 1.0
+        noise = None if epoch is None else Noise(stream(self.seed, "multvae.noise"), epoch)
+        loss: torch.Tensor = network.loss(piece, self.anneal * risen, noise)[0]  # type: ignore[operator]
+        return loss
+
+    def terms(self, count: int) -> int:
+        """Return how many terms the loss of so many examples is the sum of."""
+        return count
+
+
+class UserRows:
+    """A batch of users as tensors."""
+
+    def __init__(self, batch: UserBatch) -> None:
+        from daskrec.nn.mult_vae import Rows
+
+        torch, matrix = require(), batch.matrix
+        self.count = batch.count
+        self.rows = Rows(
+            torch.from_numpy(batch.users),
+            torch.from_numpy(matrix.indptr),
+            torch.from_numpy(matrix.indices.astype("int64")),
+            torch.from_numpy(matrix.data) if len(matrix.data) else None,
+        )
+
+    def pieces(self, device: "torch.device") -> Iterator[Any]:
+        """Yield the users on the device, all at once: the network goes by tiles itself."""
+        if len(self.rows.users):
+            yield self.rows.to(device)

@@ -1,0 +1,132 @@
+"""What NeuroMF learns: rows of the log against pairs that are drawn."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daskrec.engine.random import stream
+from daskrec.nn.device import is_mixed, require
+from daskrec.nn.examples import Course, RowBatch, usable_split
+from daskrec.nn.parallel import Group
+from daskrec.nn.source import Source, Split
+
+if TYPE_CHECKING:
+    import torch
+
+    from daskrec.nn.neuro_mf import NeuroMFNet, Pairs
+
+PIECE = 1 << 17  # rows whose activations are held at once
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The network of NeuroMF; see its parameters."""
+
+    embedding_gmf_dim: int | None
+    embedding_mlp_dim: int | None
+    hidden_mlp_dims: tuple[int, ...]
+
+
+@dataclass
+class NeuroMFProblem:
+    """Pairs to be told apart; see ``daskrec.nn.loop.Problem``.
+
+    Parameters
+    ----------
+    source, split
+        Histories, and which of their rows are for validation.
+    batch_size
+        Log rows of a batch.
+    seed
+        Of all that is drawn.
+    shape
+        The network.
+    negatives
+        Pairs drawn for each row.
+    exclude_positives
+        Draw no pair that is in the log.
+    precision
+        Parameter of the model.
+    """
+
+    source: Source
+    split: Split
+    batch_size: int
+    seed: int
+    shape: Shape
+    negatives: int
+    exclude_positives: bool
+    precision: str
+    label = "NeuroMF"
+    _known: Any = field(default=None, init=False, repr=False)
+
+    def start(self, device: "torch.device") -> "NeuroMFNet":
+        """Return the network on the device, and put the known pairs there too."""
+        from daskrec.nn.neuro_mf import NeuroMFNet
+
+        torch, shape = require(), self.shape
+        if self.exclude_positives:
+            self._known = torch.from_numpy(_keys(self.source)).to(device)
+        network = NeuroMFNet(
+            self.source.user_count,
+            self.source.item_count,
+            shape.embedding_gmf_dim,
+            shape.embedding_mlp_dim,
+            shape.hidden_mlp_dims,
+            seed=stream(self.seed, "neuromf.weights"),
+            mixed=is_mixed(self.precision, device),
+        )
+        return network.to(device)
+
+    def batches(self, epoch: int | None, group: Group) -> "Iterator[RowPairs]":
+        """Return the batches of an epoch, or (None) those of the validation."""
+        split = usable_split(self.source, self.split, by_row=True)
+        course = Course(self.source, split, self.batch_size, self.seed, group)
+        return map(RowPairs, course.rows(epoch))
+
+    def steps(self) -> int:
+        """Return about how many batches an epoch has."""
+        return max(1, round(self.source.row_count * (1 - self.split.share) / self.batch_size))
+
+    def loss(
+        self, network: "torch.nn.Module", piece: "Pairs", epoch: int | None, update: int
+    ) -> "torch.Tensor":
+        """Return the binary cross-entropy of some rows and of what is drawn, summed."""
+        from daskrec.nn.neuro_mf import Noise
+
+        name = "neuromf.held" if epoch is None else "neuromf.negatives"
+        noise = Noise(stream(self.seed, name), epoch or 0)
+        loss: torch.Tensor = network.loss(piece, self.negatives, noise, self._known)[0]  # type: ignore[operator]
+        return loss
+
+    def terms(self, count: int) -> int:
+        """Return how many terms the loss of so many examples is the sum of."""
+        return count * (1 + self.negatives)
+
+
+def _keys(source: Source) -> np.ndarray[Any, Any]:
+    """Return the pairs of the log as sorted int64 words: user x items + item."""
+    parts = []
+    for shard, first in zip(source.shards, source.offsets[:-1], strict=True):
+        matrix = shard.get()
+        users = np.repeat(np.arange(first, first + len(matrix)), np.diff(matrix.indptr))
+        parts.append(users * source.item_count + matrix.indices)
+    return np.concatenate(parts)
+
+
+class RowPairs:
+    """A batch of log rows as tensors."""
+
+    def __init__(self, batch: RowBatch) -> None:
+        from daskrec.nn.neuro_mf import Pairs
+
+        torch = require()
+        self.count = batch.count
+        self.pairs = Pairs(*map(torch.from_numpy, (batch.places, batch.users, batch.items)))
+
+    def pieces(self, device: "torch.device") -> Iterator[Any]:
+        """Yield the rows on the device, as many at a time as ``PIECE`` allows."""
+        for start in range(0, len(self.pairs.users), PIECE):
+            yield self.pairs.piece(start, start + PIECE).to(device)

@@ -1,0 +1,97 @@
+"""Running a training where it belongs: here, on a worker, or on several of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from daskrec.engine import runtime
+from daskrec.engine.arrays import Vector
+from daskrec.engine.shared import Shared
+from daskrec.engine.threads import cores
+from daskrec.engine.weights import Weights
+from daskrec.nn import device as devices
+from daskrec.nn.checkpoint import Checkpoints
+from daskrec.nn.loop import Plan, Problem, Tensors, Training, table
+from daskrec.nn.parallel import joined
+
+Learned = tuple[Shared[Weights], Vector]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that can travel.
+
+    Parameters
+    ----------
+    problem, plan
+        What is learned, and how.
+    device
+        Parameter of the model; it is chosen where the work is done.
+    checkpoint_path
+        Folder of checkpoints; None keeps none.
+    about
+        What is trained, for the checkpoints.
+    """
+
+    problem: Problem
+    plan: Plan
+    device: str
+    checkpoint_path: str | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def train(job: Job, processes: int) -> Learned:
+    """Train; return a handle on the best weights, and the history.
+
+    Parameters
+    ----------
+    job
+        What is to be done.
+    processes
+        Processes that share the work, each a worker of the Dask client; 1 trains in this
+        process, or on one worker where there is a client.
+    """
+    label, folder = job.problem.label, runtime.storage()
+    if processes == 1:
+        return cast(Learned, runtime.alone(_alone, job, folder, label=label))
+    return cast(Learned, runtime.together(_joined, processes, job, folder, label=label)[0])
+
+
+def _alone(job: Job, folder: str | None) -> Learned:
+    """Train in one process; a worker gives it all cores of its machine."""
+    learned = _run(job, folder, None if folder is None else cores())
+    assert learned is not None
+    return learned
+
+
+def _joined(
+    rank: int, size: int, address: tuple[str, int], job: Job, folder: str | None
+) -> Learned | None:
+    """Train as one of several processes; the first one returns what was learned."""
+    return _run(job, folder, runtime.own_threads(), rank, size, address)
+
+
+def _run(
+    job: Job,
+    folder: str | None,
+    threads: int | None,
+    rank: int = 0,
+    size: int = 1,
+    address: tuple[str, int] = ("", 0),
+) -> Learned | None:
+    torch = devices.require()
+    device = devices.choose(job.device)
+    count = torch.get_num_threads() if threads is None else threads
+    with devices.threads(count), joined(rank, size, address, device.type == "cuda") as group:
+        keeper = None
+        if job.checkpoint_path is not None:
+            keeper = Checkpoints(job.checkpoint_path, job.about)
+        best, history = Training(job.problem, job.plan, device, group, keeper).run()
+        if rank > 0:
+            return None
+        return Shared.stored(_plain(best), folder), table(history)
+
+
+def _plain(tensors: Tensors) -> Weights:
+    """Return tensors as arrays of this process."""
+    return Weights({name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
