@@ -5,11 +5,11 @@ linear units make of ``relu(a_u + b_i)``: the first layer comes as a part of the
 of the item, so that a pair costs only an addition there. Rows of ``users`` are ``[g_u, a_u]``,
 rows of ``items`` ``[q_i, b_i]``.
 
-Cells of a tile lie side by side, one row a feature: every step runs over long rows, and the
-layers after the first are matrix products.
+T pairs at a time (a SIMD register wide) go through all layers in the first cache: no tile of
+outputs is ever written, and how these sums round does not depend on tiles.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.engine.jit import kernel
 from daskrec.engine.select import Ranked, empty_ranked
-from daskrec.engine.topk import TILE_BYTES, rank_tiles, seen_among
+from daskrec.engine.solve.simd import TILE, T
+from daskrec.engine.solve.tiles import aligned, combine, product, rectified_sum
+from daskrec.engine.topk import TILE_BYTES, rank_tiles, seen_among, tile_shape
 
 Floats: TypeAlias = NDArray[Any]
 Int32s: TypeAlias = NDArray[np.int32]
 Int64s: TypeAlias = NDArray[np.int64]
 
-_STRIP = 512  # cells summed at a time: sums stay in the first cache
+_PAIRS = 4096  # inner products taken together
 
 
 class Layers:
@@ -67,97 +69,119 @@ class Layers:
         return cls(hidden, held["last"], held["bias"])
 
 
-@kernel()
-def _relu_sums(users: Floats, items: Floats, out: Floats) -> None:
-    """Write ``out[f, u, i] = relu(users[u, f] + items[f, i])``."""
-    zero = np.float32(0)
-    for f in range(out.shape[0]):
-        right = items[f]
-        for u in range(out.shape[1]):
-            left, row = users[u, f], out[f, u]
-            for i in range(row.size):
-                total = left + right[i]
-                row[i] = total if total > zero else zero
+class _Packed(NamedTuple):
+    """Layers as the kernels take them: widths are rounded up to T, by zeros."""
+
+    widths: Vector  # int64: outputs of each layer, the first one too
+    weights: Vector  # of the layers after the first, in panels of T outputs, input by input
+    biases: Vector  # T times each
+    last: Vector
+    work: Vector  # outputs of two layers for T pairs, and their scores
+
+
+def _whole(width: int) -> int:
+    return -(-width // T) * T
+
+
+def _pack(layers: Layers) -> _Packed:
+    widths = [_whole(width) for width in layers.widths]
+    weights, biases = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
+    for (weight, bias), before, after in zip(layers.hidden, widths, widths[1:], strict=False):
+        square = np.zeros((after, before), np.float32)
+        square[: weight.shape[0], : weight.shape[1]] = weight
+        weights.append(square.reshape(-1, T, before).transpose(0, 2, 1).reshape(-1))
+        biases.append(np.repeat(_padded(bias, after), T))
+    return _Packed(
+        np.array(widths, np.int64),
+        np.concatenate(weights),
+        _aligned(np.concatenate(biases)),
+        _padded(layers.last, widths[-1]),
+        aligned(2 * max(widths) * T + T),
+    )
+
+
+def _padded(values: Vector, width: int) -> Vector:
+    """Return rows with zeros behind them."""
+    out = np.zeros((*values.shape[:-1], width), np.float32)
+    out[..., : values.shape[-1]] = values
+    return out
+
+
+def _panels(items: Floats, width: int) -> Floats:
+    """Return the rows of items in panels of T items, feature by feature."""
+    rows = np.zeros((_whole(len(items)), width), np.float32)
+    rows[: len(items), : items.shape[1]] = items
+    return _aligned(rows.reshape(-1, T, width).transpose(0, 2, 1))
+
+
+def _aligned(values: Vector) -> Vector:
+    """Return numbers in a row that starts on a cache line."""
+    out = aligned(values.size)
+    out.reshape(values.shape)[...] = values
+    return out
 
 
 @kernel()
-def _relu_bias(values: Floats, bias: Floats) -> None:
-    """Write ``values = relu(values + bias)``, row by row."""
+def _finish(widths: Int64s, weights: Floats, biases: Floats, last: Floats, work: Floats) -> Any:
+    """Take T pairs from the outputs of the first layer to their scores; return where these are."""
     zero = np.float32(0)
-    for f in range(values.shape[0]):
-        shift, row = bias[f], values[f]
-        for c in range(row.size):
-            total = row[c] + shift
-            row[c] = total if total > zero else zero
+    half = (work.size - T) // 2
+    here, there = 0, half
+    at, shift = 0, 0
+    for layer in range(1, widths.size):
+        count, outputs = widths[layer - 1], widths[layer]
+        for first in range(0, outputs, T):
+            product(
+                work, there + first * T, biases, shift + first * T,
+                weights, at + first * count, work, here, count,
+            )  # fmt: skip
+        for f in range(there, there + outputs * T, T):
+            rectified_sum(work, f, work, f, zero)
+        at += outputs * count
+        shift += outputs * T
+        here, there = there, here
+    scores = 2 * half
+    for c in range(T):
+        work[scores + c] = zero
+    combine(work, scores, work, here, TILE, last.size // T, last, 0)
+    return scores
 
 
 @kernel()
-def _weighted_relu(values: Floats, bias: Floats, weights: Floats, out: Floats) -> None:
-    """Add ``sum over f of weights[f] relu(values[f] + bias[f])`` to ``out``."""
-    zero = np.float32(0)
-    for first in range(0, out.size, _STRIP):
-        stop = min(first + _STRIP, out.size)
-        acc = out[first:stop]
-        for f in range(values.shape[0]):
-            shift, weight, row = bias[f], weights[f], values[f, first:stop]
-            for c in range(acc.size):
-                total = row[c] + shift
-                acc[c] += weight * (total if total > zero else zero)
+def _add_tile(
+    users: Floats, panels: Floats, widths: Int64s, weights: Floats, biases: Floats, last: Floats,
+    work: Floats, scores: Floats,
+) -> None:  # fmt: skip
+    """Add what the layers say to a tile of scores."""
+    width = widths[0]
+    for u in range(scores.shape[0]):
+        row = scores[u]
+        for first in range(0, row.size, T):
+            base = first * width
+            for f in range(width):
+                rectified_sum(work, f * T, panels, base + f * T, users[u, f])
+            found = _finish(widths, weights, biases, last, work)
+            for c in range(min(T, row.size - first)):
+                row[first + c] += work[found + c]
 
 
-class _Tower:
-    """The part of the layers in the scores of a tile, for one pass over tiles."""
-
-    def __init__(self, layers: Layers, cells: int) -> None:
-        self._layers = layers
-        self._cells = cells
-        self._none = np.zeros(1, np.float32)
-        widths = layers.widths
-        self._buffers = [np.empty(width * cells, np.float32) for width in widths]
-        if len(widths) == 1:  # one user's row at a time is added to the items, and used at once
-            self._buffers = []
-
-    def add(self, users: Floats, items: Floats, scores: Floats) -> None:
-        """Add to a tile of scores.
-
-        Parameters
-        ----------
-        users
-            rows x width.
-        items
-            width x columns, one feature after the other.
-        scores
-            rows x columns, C-contiguous.
-        """
-        together = max(1, self._cells // max(1, items.shape[1]))
-        for first in range(0, len(users), together):
-            part = scores[first : first + together]
-            self._add_part(users[first : first + together], items, part)
-
-    def _add_part(self, users: Floats, items: Floats, scores: Floats) -> None:
-        layers, out = self._layers, scores.reshape(-1)
-        if not layers.hidden:
-            for row in range(len(users)):
-                _weighted_relu(items, users[row], layers.last, scores[row])
-            return
-        values = self._take(0, scores.size)
-        _relu_sums(users, items, values.reshape(-1, *scores.shape))
-        for number, (weight, bias) in enumerate(layers.hidden, 1):
-            result = self._take(number, scores.size)
-            np.matmul(weight, values, out=result)
-            values = result
-            if number < len(layers.hidden):
-                _relu_bias(values, bias)
-        _weighted_relu(values, layers.hidden[-1][1], layers.last, out)
-
-    def _take(self, number: int, cells: int) -> Floats:
-        width = self._layers.widths[number]
-        return self._buffers[number][: width * cells].reshape(width, cells)
-
-
-def _cells_of(layers: Layers, tile_bytes: int) -> int:
-    """Return how many pairs go through the layers at a time."""
-    return max(1, tile_bytes // 2 // (4 * (sum(layers.widths) + layers.widths[0])))
+@kernel()
+def _add_pairs(
+    users: Floats, items: Floats, rows: Int64s, codes: Int32s, widths: Int64s, weights: Floats,
+    biases: Floats, last: Floats, work: Floats, scores: Floats,
+) -> None:  # fmt: skip
+    """Add what the layers say to the scores of pairs."""
+    zero, width = np.float32(0), widths[0]
+    work[: width * T] = zero
+    for first in range(0, scores.size, T):
+        some = min(T, scores.size - first)
+        for f in range(users.shape[1]):
+            for c in range(some):
+                total = users[rows[first + c], f] + items[codes[first + c], f]
+                work[f * T + c] = total if total > zero else zero
+        found = _finish(widths, weights, biases, last, work)
+        for c in range(some):
+            scores[first + c] += work[found + c]
 
 
 def layers_topk(
@@ -184,57 +208,53 @@ def layers_topk(
     Notes
     -----
     A multiply-add a pair and weight of the layers after the first. Memory: a tile of scores,
-    and the outputs of all layers for some pairs, within ``tile_bytes``.
+    and the rows of its items once more.
     """
-    product = users.shape[1] - layers.widths[0]  # numbers of the inner product
-    tower = _Tower(layers, _cells_of(layers, tile_bytes))
+    inner = users.shape[1] - layers.widths[0]  # numbers of the inner product
+    packed = _pack(layers)
+    left, entering = users[:, :inner], _padded(users[:, inner:], packed.widths[0])
     seen_rows = np.arange(len(users), dtype=np.int64) if rows is None else rows
     seen = None if indptr is None or indices is None else (indptr, indices, seen_rows)
     if candidates is not None and seen is not None:
         seen = seen_among(*seen, candidates, len(items))
-    left, entering = users[:, :product], np.ascontiguousarray(users[:, product:])
 
     def fill(part: slice, columns: slice, scores: Floats) -> None:
         chosen = items[columns if candidates is None else candidates[columns]]
-        if product:
-            np.matmul(left[part], chosen[:, :product].T, out=scores)
+        if inner:
+            np.matmul(left[part], chosen[:, :inner].T, out=scores)
+            scores += layers.bias
         else:
-            scores[:] = 0
-        scores += layers.bias
-        tower.add(entering[part], np.ascontiguousarray(chosen[:, product:].T), scores)
+            scores[:] = layers.bias
+        _add_tile(entering[part], _panels(chosen[:, inner:], packed.widths[0]), *packed, scores)
 
     count = len(items) if candidates is None else len(candidates)
-    width = max(1, min(count, _cells_of(layers, tile_bytes)))
     best = empty_ranked(len(users), k, np.float32)
     if k > 0:
-        height = max(1, min(len(users), tile_bytes // 4 // width))
-        rank_tiles(fill, count, best, seen, (height, width))
+        rank_tiles(fill, count, best, seen, tile_shape(len(users), count, 4, tile_bytes))
     if candidates is not None and candidates.size > 0:
         best = (candidates[best[0]], best[1], best[2])
     return best
 
 
 def layers_pairs(
-    users: Floats, items: Floats, layers: Layers, rows: Int64s, codes: Int32s,
-    tile_bytes: int = TILE_BYTES,
-) -> NDArray[np.float32]:  # fmt: skip
+    users: Floats, items: Floats, layers: Layers, rows: Int64s, codes: Int32s
+) -> NDArray[np.float32]:
     """Score pairs of a row of ``users`` and one of ``items`` as ``layers_topk`` does.
 
     Parameters
     ----------
-    users, items, layers, tile_bytes
+    users, items, layers
         As for ``layers_topk``.
     rows, codes
         The pairs, in any order.
     """
-    product, cells = users.shape[1] - layers.widths[0], _cells_of(layers, tile_bytes)
+    inner = users.shape[1] - layers.widths[0]
+    packed = _pack(layers)
     scores = np.empty(len(rows), np.float32)
-    for first in range(0, len(rows), cells):
-        part = slice(first, first + cells)
-        left, right = users[rows[part]], items[codes[part]]
-        values = np.maximum(left[:, product:] + right[:, product:], 0)
-        for weight, bias in layers.hidden:
-            values = np.maximum(values @ weight.T + bias, 0)
-        products = np.einsum("ij,ij->i", left[:, :product], right[:, :product])
-        scores[part] = products + values @ layers.last + layers.bias
+    for first in range(0, len(rows), _PAIRS):
+        part = slice(first, first + _PAIRS)
+        left, right = users[rows[part], :inner], items[codes[part], :inner]
+        scores[part] = np.einsum("ij,ij->i", left, right) + layers.bias
+    entering, theirs = (table[:, inner:] for table in (users, items))
+    _add_pairs(entering, theirs, rows, codes, *packed, scores)
     return scores

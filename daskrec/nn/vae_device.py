@@ -24,6 +24,7 @@ class _LogSums:
         self._total = torch.zeros(rows, dtype=torch.float64, device=device)
 
     def add(self, rows: slice, logits: Tensor) -> None:
+        """Add a tile of some rows. Nothing overflows: the largest term so far counts 1."""
         before = self._peak[rows]
         peak = torch.maximum(before, logits.amax(dim=1))
         terms = (logits - peak[:, None]).exp_().sum(dim=1, dtype=torch.float64)
@@ -32,6 +33,7 @@ class _LogSums:
         self._peak[rows] = peak
 
     def result(self) -> Vector:
+        """Return the logarithms, float64, as a numpy array."""
         sums: Vector = (self._peak + self._total.log()).cpu().numpy()
         return sums
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from daskrec.engine.shared import Shared
 from daskrec.engine.topk_layers import Layers, layers_pairs, layers_topk
 
-WIDTHS = st.sampled_from([[1], [7], [5, 3], [2, 4, 3], [3, 3, 3, 3]])
+WIDTHS = st.sampled_from([[1], [7], [5, 3], [2, 4, 3], [17, 33, 16], [3, 3, 3, 3]])
 
 
 def draw(rng, n_users, n_items, product, widths):
@@ -85,9 +85,8 @@ def test_pairs_score_as_rankings_do(count, product, widths, seed):
     rng = np.random.default_rng(seed)
     users, items, layers = draw(rng, 6, 20, product, widths)
     rows, codes = rng.integers(0, 6, count), rng.integers(0, 20, count).astype(np.int32)
-    for tile_bytes in (4, 2000, 2**20):
-        scores = layers_pairs(users, items, layers, rows, codes, tile_bytes)
-        assert scores.tolist() == dense(users, items, layers, product)[rows, codes].tolist()
+    scores = layers_pairs(users, items, layers, rows, codes)
+    assert scores.tolist() == dense(users, items, layers, product)[rows, codes].tolist()
 
 
 @pytest.mark.parametrize("widths", [[4], [4, 3, 2]])
@@ -98,3 +97,20 @@ def test_layers_travel_as_arrays(widths):
     assert Shared(again).get() is again
     for name, array in layers.to_arrays().items():
         assert np.array_equal(again.to_arrays()[name], array)
+
+
+@pytest.mark.parametrize("widths", [[5], [17, 33, 16], [6, 5, 4]])
+def test_tiles_do_not_show_in_what_layers_say(widths):
+    rng = np.random.default_rng(1)
+    users, items, layers = draw(rng, 7, 50, 0, widths)
+    users, items = (table + rng.standard_normal(table.shape) for table in (users, items))
+    users, items = users.astype(np.float32), items.astype(np.float32)
+    whole = layers_topk(users, items, layers, 50)
+    table = np.empty((7, 50), np.float32)
+    np.put_along_axis(table, whole[0], whole[1], axis=1)
+    for tile_bytes in (4, 300, 3000):
+        found = layers_topk(users, items, layers, 50, tile_bytes=tile_bytes)
+        assert all(np.array_equal(left, right) for left, right in zip(found, whole, strict=True))
+    rows, codes = (grid.ravel() for grid in np.indices((7, 50)))
+    pairs = layers_pairs(users, items, layers, rows, codes.astype(np.int32))
+    assert np.array_equal(pairs.reshape(7, 50), table)

@@ -24,11 +24,11 @@ def scored_by(device: str, scorer: Any, small: bool) -> Iterator[None]:
         Take tiles of a few numbers.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scorer, "scoring_device", lambda asked: "cpu" if device == "torch" else None)
         if device == "torch":
             pytest.importorskip("torch")
             from daskrec.nn import neuro_device, ranking, vae_device
 
-            patch.setattr(scorer, "scoring_device", lambda device: "cpu")
             if small:
                 patch.setattr(vae_device, "tile_shape", lambda rows, columns: (2, 3))
                 patch.setattr(neuro_device, "tile_shape", lambda rows, columns: (2, 3))
