@@ -16,6 +16,7 @@ import numpy as np
 from daskrec.engine import config
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.csr import Csr
+from daskrec.engine.select import Ranked
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.threads import single_threaded_blas
 from daskrec.engine.topk import dot_topk, flatten
@@ -212,13 +213,11 @@ class DotScorer(Scorer):
     def top(self, users: Histories, request: Request) -> Ragged:
         """Walk tiles of users x items: 2 x rank operations a score, one tile of memory."""
         known, vectors = self._vectors(users)
-        items = self.item_vectors.get()
         seen = (users.matrix.indptr, users.matrix.indices) if request.filter_seen else (None, None)
         with single_threaded_blas():
-            found = dot_topk(
+            found = self._ranked(
                 vectors,
-                items,
-                request.length(len(items)),
+                request.length(len(self.item_vectors.get())),
                 *seen,
                 rows=known,
                 candidates=request.candidates,
@@ -226,6 +225,10 @@ class DotScorer(Scorer):
             )
         rows, best, scores = flatten(*found)
         return known[rows], best, scores
+
+    def _ranked(self, vectors: Vector, *what: Any, **how: Any) -> Ranked:
+        """Rank items for vectors of users; arguments as of ``dot_topk``."""
+        return dot_topk(vectors, self.item_vectors.get(), *what, **how)
 
     def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
         """Score pairs of known users."""
@@ -235,9 +238,14 @@ class DotScorer(Scorer):
         mine = place[rows]
         held = mine >= 0
         scores = np.full(len(rows), np.nan)
-        left, right = vectors[mine[held]], self.item_vectors.get()[items[held]]
-        scores[held] = np.einsum("ij,ij->i", left, right)
+        scores[held] = self._scored(vectors, mine[held], items[held])
         return scores, ~np.isnan(scores)
+
+    def _scored(self, vectors: Vector, rows: Vector, items: Vector) -> Vector:
+        """Score pairs of a row of ``vectors`` and an item."""
+        left, right = vectors[rows], self.item_vectors.get()[items]
+        found: Vector = np.einsum("ij,ij->i", left, right)
+        return found
 
 
 class VectorScorer(DotScorer):

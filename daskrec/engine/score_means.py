@@ -8,6 +8,7 @@ from daskrec.engine.arrays import Vector
 from daskrec.engine.jit import kernel
 from daskrec.engine.score import DotScorer, Histories, Ragged, Request
 from daskrec.engine.shared import Shared
+from daskrec.engine.topk import order_equal
 
 
 class MeanScorer(DotScorer):
@@ -65,12 +66,7 @@ class MeanScorer(DotScorer):
 
     def _shifted(self, rows: Vector, items: Vector, scores: Vector) -> Ragged:
         """Add the shift; scores that it makes equal go by item."""
-        scores = scores.astype(np.float64) + self.shift
-        tied = (np.diff(rows) == 0) & (np.diff(scores) == 0) & (np.diff(items) < 0)
-        if tied.any():
-            order = np.lexsort((items, -scores, rows))
-            return rows[order], items[order], scores[order]
-        return rows, items, scores
+        return order_equal(rows, items, scores.astype(np.float64) + self.shift)
 
     def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
         """Score pairs of users with a vector and items with one."""

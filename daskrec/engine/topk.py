@@ -6,6 +6,7 @@ and NaN are never selected. Results come as three arrays, ``items`` (rows x k), 
 values after them. ``topk_sparse`` has the rankings that need no dense scores.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ from daskrec.engine.select import (
 Floats: TypeAlias = NDArray[Any]
 Int32s: TypeAlias = NDArray[np.int32]
 Int64s: TypeAlias = NDArray[np.int64]
+Seen: TypeAlias = tuple[Int64s, Int32s, Int64s]
 
 TILE_BYTES = 2 * 2**20  # a tile of scores near a core's cache; wider tiles select faster
 
@@ -164,32 +166,72 @@ def dot_topk(
     tile, so scores may differ in the last bit between tile sizes.
     """
     n_users = users.shape[0]
-    best = empty_ranked(n_users, k, users.dtype)
-    if candidates is not None:
-        position = np.full(items.shape[0], -1, np.int32)
-        position[candidates] = np.arange(candidates.size, dtype=np.int32)
-        items = items[candidates]
     seen_rows = np.arange(n_users, dtype=np.int64) if rows is None else rows
-    if indptr is not None and indices is not None and candidates is not None:
-        kept = np.empty(int((indptr[seen_rows + 1] - indptr[seen_rows]).sum()), np.int32)
-        indptr = _seen_positions(indptr, indices, seen_rows, position, kept)
-        indices, seen_rows = kept, np.arange(n_users, dtype=np.int64)
-    height, width = tile_shape(n_users, items.shape[0], users.dtype.itemsize, tile_bytes)
-    buffer = np.empty(height * width, users.dtype)
-    for top in range(0, n_users if k > 0 else 0, max(height, 1)):
-        part = slice(top, min(top + height, n_users))
-        state = [array[part] for array in best]
-        for first in range(0, items.shape[0], width):
-            tile_items = items[first : first + width]
-            shape = (part.stop - top, tile_items.shape[0])
-            scores = buffer[: shape[0] * shape[1]].reshape(shape)
-            np.matmul(users[part], tile_items.T, out=scores)
-            if indptr is not None and indices is not None:
-                mask_seen(scores, first, indptr, indices, seen_rows[part])
-            merge_tile(scores, first, *state)
+    seen = None if indptr is None or indices is None else (indptr, indices, seen_rows)
+    if candidates is not None:
+        seen = seen and seen_among(*seen, candidates, items.shape[0])
+        items = items[candidates]
+
+    def fill(part: slice, columns: slice, scores: Floats) -> None:
+        np.matmul(users[part], items[columns].T, out=scores)
+
+    tile = tile_shape(n_users, items.shape[0], users.dtype.itemsize, tile_bytes)
+    best = empty_ranked(n_users, k, users.dtype)
+    if k > 0:
+        rank_tiles(fill, items.shape[0], best, seen, tile)
     if candidates is not None and candidates.size > 0:
         best = (candidates[best[0]], best[1], best[2])
     return best
+
+
+def seen_among(
+    indptr: Int64s, indices: Int32s, rows: Int64s, candidates: Int32s, n_items: int
+) -> Seen:
+    """Return what is seen as ``rank_tiles`` takes it, where its columns are candidates."""
+    position = np.full(n_items, -1, np.int32)
+    position[candidates] = np.arange(candidates.size, dtype=np.int32)
+    kept = np.empty(int((indptr[rows + 1] - indptr[rows]).sum()), np.int32)
+    pointer = _seen_positions(indptr, indices, rows, position, kept)
+    return pointer, kept, np.arange(rows.size, dtype=np.int64)
+
+
+def rank_tiles(
+    fill: Callable[[slice, slice, Floats], None],
+    n_columns: int,
+    best: Ranked,
+    seen: Seen | None,
+    tile: tuple[int, int],
+) -> None:
+    """Rank scores that are made a tile at a time.
+
+    Parameters
+    ----------
+    fill
+        ``fill(rows, columns, scores)`` writes a tile of scores. Tiles of the same rows come
+        one after the other, by ascending columns.
+    n_columns
+        Number of columns; column c is item c.
+    best
+        An empty running top-k, filled in place.
+    seen
+        CSR of the items to leave out (``indptr`` and ``indices``, as ``mask_seen`` takes them)
+        and the CSR row of each row; None leaves out nothing.
+    tile
+        Rows and columns of a tile.
+    """
+    n_rows, (height, width) = best[2].size, tile
+    buffer = np.empty(height * width, best[1].dtype)
+    for top in range(0, n_rows, height):
+        part = slice(top, min(top + height, n_rows))
+        state = [array[part] for array in best]
+        for first in range(0, n_columns, width):
+            columns = slice(first, min(first + width, n_columns))
+            shape = (part.stop - top, columns.stop - first)
+            scores = buffer[: shape[0] * shape[1]].reshape(shape)
+            fill(part, columns, scores)
+            if seen is not None:
+                mask_seen(scores, first, seen[0], seen[1], seen[2][part])
+            merge_tile(scores, first, *state)
 
 
 def tile_shape(n_rows: int, n_items: int, itemsize: int, tile_bytes: int) -> tuple[int, int]:
@@ -224,3 +266,20 @@ def rank_in_row(rows: Int64s) -> Int64s:
         return place
     starts = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]]))
     return place - np.repeat(starts, np.diff(starts, append=rows.size))
+
+
+def order_equal(
+    rows: Int64s, items: Int32s, scores: NDArray[np.float64]
+) -> tuple[Int64s, Int32s, NDArray[np.float64]]:
+    """Put equal scores of a row in the order of items, where rounding made them equal.
+
+    Parameters
+    ----------
+    rows, items, scores
+        Entries by row ascending, then score descending.
+    """
+    tied = (np.diff(rows) == 0) & (np.diff(scores) == 0) & (np.diff(items) < 0)
+    if tied.any():
+        order = np.lexsort((items, -scores, rows))
+        return rows[order], items[order], scores[order]
+    return rows, items, scores

@@ -23,7 +23,7 @@ _UNTOUCHED = np.iinfo(np.int32).min  # the bits of -0.0, from which sums start
 
 
 @kernel()
-def _add_rows(history: Int32s, table: Floats, first: int, acc: Floats) -> None:
+def add_rows(history: Int32s, table: Floats, first: int, acc: Floats) -> None:
     """Add the rows of a history, columns ``first`` to ``first + acc.size``.
 
     Four rows at a time are added in one pass over the sums, each in its turn, so that the
@@ -53,7 +53,7 @@ def _sum_strip(
     """Write the sums of some histories into a strip; minus infinity where there is none."""
     for r in range(out.shape[0]):
         acc[:] = -np.float32(0)
-        _add_rows(indices[indptr[row + r] : indptr[row + r + 1]], table, first, acc)
+        add_rows(indices[indptr[row + r] : indptr[row + r + 1]], table, first, acc)
         for j in range(acc.size):
             out[r, j] = acc[j] if bits[j] != _UNTOUCHED else np.float32(-np.inf)
 

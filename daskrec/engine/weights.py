@@ -1,23 +1,26 @@
-"""The weights of a network: arrays by name."""
+"""Named arrays of a network as one value, and what is made of them once."""
 
 import importlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from daskrec.engine.arrays import Arrays, Vector, open_folder
+from daskrec.engine.shared import Shared
 
 _FILE = "weights.safetensors"
 
 
 class Weights(Mapping[str, Vector]):
-    """Arrays by name, in the order of the network.
+    """The weights of a network by name, for ``Shared``.
 
     Parameters
     ----------
     arrays
-        float32 arrays.
+        float32 arrays by name. They must not change afterwards.
     """
 
     __slots__ = ("_arrays",)
@@ -77,3 +80,27 @@ def _library() -> Any:
         raise ImportError(
             "weights of neural models are saved with safetensors: pip install 'daskrec[neural]'"
         ) from error
+
+
+T = TypeVar("T")
+_lock = threading.Lock()
+_made: "WeakKeyDictionary[Shared[Any], dict[Any, Any]]" = WeakKeyDictionary()
+
+
+def derived(source: Shared[Any], make: Callable[[Any], T]) -> T:
+    """Return ``make(source.get())``, which is made once and lives as long as the handle.
+
+    Parameters
+    ----------
+    source
+        A handle.
+    make
+        A function at module level. Large arrays in its result are behind handles, so that
+        graphs may mention them.
+    """
+    with _lock:
+        made = _made.setdefault(source, {})
+        if make not in made:
+            made[make] = make(source.get())
+        found: T = made[make]
+        return found

@@ -192,6 +192,18 @@ def scaled_add(context: Any, c: Any, ic: Any, a: Any, ia: Any, scale: Any) -> An
 
 
 @operation
+def rectified_sum(context: Any, c: Any, ic: Any, a: Any, ia: Any, shift: Any) -> Any:
+    """T numbers of `c` = those of `a` plus a number, and 0 where that is negative."""
+
+    def body(builder: Any, c: Any, ic: Any, a: Any, ia: Any, shift: Any) -> None:
+        total = builder.fadd(load(builder, a, ia), splat(builder, shift))
+        above = builder.fcmp_ordered(">", total, ZEROS)
+        store(builder, builder.select(above, total, ZEROS), c, ic)
+
+    return emit(body, c, ic, a, ia, types.float32)
+
+
+@operation
 def multiply(context: Any, c: Any, ic: Any, a: Any, ia: Any) -> Any:
     """T numbers of `c` *= those of `a`."""
 
