@@ -42,7 +42,8 @@ BELOW = {
     "preparation": {*_DATA, "preparation"},
     "report": {"report", "engine", "errors"},
     "significance": {"engine", "errors"},
-    "models": {*_DATA, "models", "store", "tuning"},
+    "nn": {*_DATA, "nn"},
+    "models": {*_DATA, "models", "nn", "store", "tuning"},
 }
 
 
