@@ -13,6 +13,8 @@ MODELS = {
     "ease": "EASE",
     "admmslim": "ADMMSLIM",
     "lightfm": "LightFMWrap",
+    "neuromf": "NeuroMF",
+    "multvae": "MultVAE",
     "rules": "AssociationRulesItemRec",
     "pop": "PopRec",
     "userpop": "UserPopRec",

@@ -50,9 +50,10 @@ class Problem(Protocol):
     def steps(self) -> int:
         """Return about how many batches an epoch has."""
 
-    def loss(
-        self, network: "torch.nn.Module", piece: Any, epoch: int | None, update: int
-    ) -> "torch.Tensor":
+    def operations(self) -> int:
+        """Return about how many multiply-adds an update takes."""
+
+    def loss(self, network: Any, piece: Any, epoch: int | None, update: int) -> "torch.Tensor":
         """Return the loss of a piece, summed over what ``terms`` counts.
 
         Parameters
@@ -294,6 +295,11 @@ class Training:
         if kept is None:
             return
         self.state, weights, tensors, best = kept
+        if self.state.epoch > self.plan.epochs:
+            raise ValueError(
+                f"the checkpoint has run {self.state.epoch} epochs, more than epochs="
+                f"{self.plan.epochs}: name another checkpoint_path, or more epochs"
+            )
         self.network.load_state_dict(weights)
         self.network.to(self.device)
         state = self.optimiser.state_dict()

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from daskrec.engine.random import stream
 from daskrec.nn.device import is_mixed, require
 from daskrec.nn.examples import Course, UserBatch, usable_split
 from daskrec.nn.parallel import Group
@@ -23,7 +22,7 @@ class Shape:
     hidden_dim: int
     latent_dim: int
     dropout: float
-    activation: str
+    activation: Literal["relu", "tanh"]
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,14 @@ class MultVAEProblem:
         """Return the network with its first weights on the device."""
         from daskrec.nn.mult_vae import MultVAENet
 
-        shape, weights = self.shape, stream(self.seed, "multvae.weights")
+        shape = self.shape
         network = MultVAENet(
             self.source.item_count,
             shape.hidden_dim,
             shape.latent_dim,
-            shape.dropout,
-            shape.activation,
-            seed=weights,
+            dropout=shape.dropout,
+            activation=shape.activation,
+            seed=self.seed,
             mixed=is_mixed(self.precision, device),
         )
         return network.to(device)
@@ -82,17 +81,21 @@ class MultVAEProblem:
         """Return about how many batches an epoch has."""
         return max(1, round(self.source.user_count * (1 - self.split.share) / self.batch_size))
 
+    def operations(self) -> int:
+        """Return about how many multiply-adds an update takes."""
+        users = min(self.batch_size, self.source.user_count)
+        return 3 * users * self.source.item_count * self.shape.hidden_dim
+
     def loss(
-        self, network: "torch.nn.Module", piece: "Rows", epoch: int | None, update: int
+        self, network: "MultVAENet", piece: "Rows", epoch: int | None, update: int
     ) -> "torch.Tensor":
         """Return the negative evidence bound of some users, summed over them."""
         from daskrec.nn.mult_vae import Noise
 
         rising = self.anneal_steps > 0 and epoch is not None
         risen = min(1.0, update / self.anneal_steps) if rising else 1.0
-        noise = None if epoch is None else Noise(stream(self.seed, "multvae.noise"), epoch)
-        loss: torch.Tensor = network.loss(piece, self.anneal * risen, noise)[0]  # type: ignore[operator]
-        return loss
+        noise = None if epoch is None else Noise(self.seed, epoch)
+        return network.loss(piece, self.anneal * risen, noise)[0]
 
     def terms(self, count: int) -> int:
         """Return how many terms the loss of so many examples is the sum of."""

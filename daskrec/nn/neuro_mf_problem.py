@@ -1,5 +1,6 @@
 """What NeuroMF learns: rows of the log against pairs that are drawn."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,7 @@ class NeuroMFProblem:
             shape.embedding_gmf_dim,
             shape.embedding_mlp_dim,
             shape.hidden_mlp_dims,
-            seed=stream(self.seed, "neuromf.weights"),
+            seed=self.seed,
             mixed=is_mixed(self.precision, device),
         )
         return network.to(device)
@@ -90,16 +91,25 @@ class NeuroMFProblem:
         """Return about how many batches an epoch has."""
         return max(1, round(self.source.row_count * (1 - self.split.share) / self.batch_size))
 
+    def operations(self) -> int:
+        """Return about how many multiply-adds an update takes."""
+        rows = min(self.batch_size, self.source.row_count) * (1 + self.negatives)
+        gmf, mlp = self.shape.embedding_gmf_dim or 0, self.shape.embedding_mlp_dim or 0
+        hidden = self.shape.hidden_mlp_dims
+        pairs = sum(a * b for a, b in itertools.pairwise(hidden)) + sum(hidden[:1])
+        tables = (self.source.user_count + self.source.item_count) * (gmf + mlp)
+        return 3 * rows * (gmf + mlp + pairs) + 8 * tables
+
     def loss(
-        self, network: "torch.nn.Module", piece: "Pairs", epoch: int | None, update: int
+        self, network: "NeuroMFNet", piece: "Pairs", epoch: int | None, update: int
     ) -> "torch.Tensor":
         """Return the binary cross-entropy of some rows and of what is drawn, summed."""
         from daskrec.nn.neuro_mf import Noise
 
-        name = "neuromf.held" if epoch is None else "neuromf.negatives"
-        noise = Noise(stream(self.seed, name), epoch or 0)
-        loss: torch.Tensor = network.loss(piece, self.negatives, noise, self._known)[0]  # type: ignore[operator]
-        return loss
+        noise = Noise(stream(self.seed, "neuro_mf.held"), 0)  # the same in every validation
+        if epoch is not None:
+            noise = Noise(self.seed, epoch)
+        return network.loss(piece, self.negatives, noise, self._known)[0]
 
     def terms(self, count: int) -> int:
         """Return how many terms the loss of so many examples is the sum of."""

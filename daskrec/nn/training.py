@@ -14,6 +14,9 @@ from daskrec.nn.checkpoint import Checkpoints
 from daskrec.nn.loop import Plan, Problem, Tensors, Training, table
 from daskrec.nn.parallel import joined
 
+# Multiply-adds of an update below which threads cost more than they give.
+_FEW = 10_000_000
+
 Learned = tuple[Shared[Weights], Vector]
 
 
@@ -82,6 +85,8 @@ def _run(
     torch = devices.require()
     device = devices.choose(job.device)
     count = torch.get_num_threads() if threads is None else threads
+    if job.problem.operations() < _FEW:
+        count = 1
     with devices.threads(count), joined(rank, size, address, device.type == "cuda") as group:
         keeper = None
         if job.checkpoint_path is not None:

@@ -54,6 +54,9 @@ class Line:
     def steps(self) -> int:
         return -(-POINTS // self.batch_size)
 
+    def operations(self) -> int:
+        return 2 * self.batch_size
+
     def loss(self, network: Any, piece: torch.Tensor, epoch: int | None, update: int) -> Any:
         if self.trace is not None and epoch is not None:
             with open(self.trace, "a") as sink:
