@@ -22,7 +22,9 @@ def scoring_device(device: str) -> str | None:
     Raises
     ------
     ValueError
-        A GPU is asked for, and torch can use none here, or the name is another one.
+        The name is another one.
+    RuntimeError
+        A GPU is asked for, and torch can use none of that number here.
     """
     if device == "cpu":
         return None
@@ -32,7 +34,7 @@ def scoring_device(device: str) -> str | None:
     if kind != "cuda" or not (number.isdigit() or device == kind):
         raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:<number>', not {device!r}")
     if int(number or 0) >= _usable_gpus():
-        raise ValueError(
+        raise RuntimeError(
             f"device is {device!r}, and torch finds no such GPU on this machine: "
             "set_params(device='auto') scores on the CPU where there is none"
         )

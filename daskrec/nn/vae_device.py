@@ -50,7 +50,7 @@ class _Network:
         histories: Csr,
     ) -> None:
         self.entry = on_device(entry, device)["value"]
-        self.weights = on_device(weights, device)
+        self.weights = on_device(weights, device, without=("encoder.0.weight",))
         self.activate = torch.tanh if activation == "tanh" else torch.relu
         self.histories = histories
         self.device = device

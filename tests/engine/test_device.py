@@ -26,14 +26,14 @@ def test_with_gpus(name, found):
 
 @pytest.mark.usefixtures("gpus")
 def test_a_gpu_that_is_not_there():
-    with pytest.raises(ValueError, match=r"'cuda:2'.*no such GPU.*device='auto'"):
+    with pytest.raises(RuntimeError, match=r"'cuda:2'.*no such GPU.*device='auto'"):
         scoring_device("cuda:2")
 
 
 def test_without_gpus(monkeypatch):
     monkeypatch.setattr(device, "_usable_gpus", lambda: 0)
     assert scoring_device("auto") is None
-    with pytest.raises(ValueError, match="no such GPU"):
+    with pytest.raises(RuntimeError, match="no such GPU"):
         scoring_device("cuda")
 
 

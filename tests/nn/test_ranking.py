@@ -94,6 +94,6 @@ def test_weights_are_moved_once():
     assert moved.on_device(handle, "cpu") is held
     table = Shared(np.arange(4, dtype=np.float32))
     assert moved.on_device(table, "cpu")["value"].tolist() == [0, 1, 2, 3]
-    for _ in range(8):
+    for _ in range(4):
         moved.on_device(Shared(np.zeros(1)), "cpu")
     assert moved.on_device(handle, "cpu") is not held
