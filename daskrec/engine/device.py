@@ -44,7 +44,8 @@ def scoring_device(device: str) -> str | None:
 @lru_cache(maxsize=1)
 def _usable_gpus() -> int:
     """Count the GPUs that torch can use."""
-    if "torch" not in sys.modules and not (_has_driver() and importlib.util.find_spec("torch")):
+    loaded = sys.modules.get("torch") is not None
+    if not loaded and not (_has_driver() and importlib.util.find_spec("torch")):
         return 0
     import torch
 

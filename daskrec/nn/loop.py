@@ -312,7 +312,8 @@ class Training:
             self.optimiser.param_groups, self.state.scheduler["_last_lr"], strict=True
         ):
             group["lr"] = rate
-        self.best = best
+        if best is not None:  # in the order of the network
+            self.best = {name: best[name] for name in self.network.state_dict()}
         if self.state.epoch < self.plan.epochs and not _stopped(self.state, self.plan):
             self.state.finished = False  # more epochs than the last time
 

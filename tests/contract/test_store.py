@@ -58,7 +58,7 @@ def test_what_is_there_is_not_overwritten_unasked(case: Case, tmp_path) -> None:
 def test_a_folder_holds_no_pickle(case: Case, tmp_path) -> None:
     case.make().fit(LOG).save(tmp_path / "model")
     suffixes = {file.suffix for file in (tmp_path / "model").rglob("*") if file.is_file()}
-    assert suffixes <= {".json", ".npy", ".arrow"}
+    assert suffixes <= {".json", ".npy", ".arrow", ".safetensors"}
     for file in (tmp_path / "model").rglob("*.npy"):
         np.load(file, allow_pickle=False)
 
