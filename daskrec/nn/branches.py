@@ -14,25 +14,7 @@ import torch
 from torch import Tensor
 
 from daskrec.nn.layers import dense, product
-
-
-def add_rows(table: Tensor, places: Tensor, rows: Tensor) -> None:
-    """Add rows to those of a table, in a fixed order on every device.
-
-    Parameters
-    ----------
-    table
-        (n, width), changed in place.
-    places
-        int64 (m,): which row each goes to; repeated ones add up.
-    rows
-        (m, width).
-    """
-    if table.device.type == "cpu":
-        table.index_add_(0, places, rows)
-    else:
-        # index_add_ is atomic on CUDA; the gradient of an embedding sorts the places.
-        table += torch.ops.aten.embedding_dense_backward(rows, places, len(table), -1, False)
+from daskrec.nn.pair_ops import add_dots, add_rows, gather_relu, scatter_dots, scatter_masked
 
 
 class Gmf:
@@ -53,15 +35,12 @@ class Gmf:
 
     def add_logits(self, logits: Tensor, users: Tensor, items: Tensor) -> None:
         """Add to the logits (c, S) of the users (c,) and items (c * S,) at these places."""
-        self._left = self._weighted.index_select(0, users)
-        self._right = self._items.index_select(0, items).view(*logits.shape, -1)
-        logits += torch.bmm(self._right, self._left[:, :, None])[:, :, 0]
+        add_dots(self._weighted, self._items, users, items, logits)
 
     def add_gradient(self, slopes: Tensor, users: Tensor, items: Tensor) -> None:
         """Take up the gradient (c, S) of the logits last added to."""
-        right = slopes[:, :, None] * self._left[:, None]
-        add_rows(self._d_items, items, right.view(items.numel(), -1))
-        add_rows(self._d_users, users, self._right.mul_(slopes[:, :, None]).sum(1))
+        tables = self._weighted, self._items
+        scatter_dots(slopes, *tables, users, items, self._d_users, self._d_items)
 
     def finish(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gradients of users, items and weight."""
@@ -105,12 +84,12 @@ class Mlp:
 
     def add_logits(self, logits: Tensor, users: Tensor, items: Tensor) -> None:
         """Add to the logits (c, S) of the users (c,) and items (c * S,) at these places."""
-        value = self._right.index_select(0, items)
-        value.view(*logits.shape, -1).add_(self._left.index_select(0, users)[:, None])
         if not self._hidden:
-            logits += value.view_as(logits)
+            logits += self._left.index_select(0, users)
+            logits += self._right.index_select(0, items).view_as(logits)
             return
-        self._values = [value.relu_()]
+        value = gather_relu(self._left, self._right, users, items)
+        self._values = [value]
         for weight, bias in self._deep:
             value = dense(value, weight, bias, self._mixed).relu_()
             self._values.append(value)
@@ -118,28 +97,30 @@ class Mlp:
 
     def add_gradient(self, slopes: Tensor, users: Tensor, items: Tensor) -> None:
         """Take up the gradient (c, S) of the logits last added to."""
-        flow = slopes.reshape(-1, 1)
-        if self._hidden:
-            flow = self._through_layers(flow)
-        add_rows(self._d_right, items, flow)
-        add_rows(self._d_left, users, flow.view(*slopes.shape, -1).sum(1))
+        if not self._hidden:
+            add_rows(self._d_right, items, slopes.reshape(-1, 1))
+            add_rows(self._d_left, users, slopes.sum(1, keepdim=True))
+            return
+        flow = self._through_layers(slopes.reshape(-1, 1))
+        scatter_masked(flow, self._values.pop(), users, items, self._d_left, self._d_right)
 
     def _through_layers(self, flow: Tensor) -> Tensor:
-        """Carry the gradient of the logits, (n, 1), to the sums of the first hidden layer."""
-        value = self._values.pop()
+        """Carry the gradient of the logits, (n, 1), to the output of the first hidden layer."""
+        value = self._values[-1]
         self._d_weight.addmv_(value.t(), flow[:, 0])
         flow = flow * self._weight
         deep = zip(reversed(self._deep), reversed(self._d_deep), strict=True)
         for (weight, _), (d_weight, d_bias) in deep:
-            flow.mul_(value.sign_())  # a value after ReLU is 0 where its slope is
-            value = self._values.pop()
+            # A value after ReLU is 0 where its slope is; this is its last use.
+            flow.mul_(self._values.pop().sign_())
+            value = self._values[-1]
             d_bias += flow.sum(0)
             if self._mixed:
                 d_weight += product(flow.t(), value, True)
             else:
                 d_weight.addmm_(flow.t(), value)
             flow = product(flow, weight, self._mixed)
-        return flow.mul_(value.sign_())
+        return flow
 
     def finish(self) -> tuple[Tensor, Tensor, Tensor, list[tuple[Tensor, Tensor]]]:
         """Return the gradients of users, items, weight and layers."""

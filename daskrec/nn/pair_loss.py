@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from daskrec.nn.branches import Gmf, Mlp
+from daskrec.nn.pair_ops import biased_rows, spread
 
 Weights: TypeAlias = Mapping[str, Tensor]
 
@@ -58,22 +59,6 @@ def distinct(codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 @dataclass
-class Gradient:
-    """The gradient of a weight, or of those rows of a table that a batch has."""
-
-    rows: Tensor
-    ids: Tensor | None = None
-    count: int = 0
-
-    def times(self, factor: Tensor) -> Tensor:
-        """Return the whole gradient times a number; uses up the rows."""
-        rows = self.rows.mul_(factor)
-        if self.ids is None or len(rows) == self.count:
-            return rows
-        return rows.new_zeros(self.count, rows.shape[1]).index_copy_(0, self.ids, rows)
-
-
-@dataclass
 class _Side:
     """The users, or the items, of a branch: the rows of a batch of its two tables."""
 
@@ -82,20 +67,28 @@ class _Side:
     ids: Tensor
 
     def __post_init__(self) -> None:
-        self.tables = [f"{self.name}_embedding.weight", f"{self.name}_biases.weight"]
+        self.tables = f"{self.name}_embedding.weight", f"{self.name}_biases.weight"
 
     def rows(self) -> Tensor:
         """Return the embeddings with their biases added."""
-        table, bias = (self.weights[name].index_select(0, self.ids) for name in self.tables)
-        return table.add_(bias)
+        table, biases = (self.weights[name] for name in self.tables)
+        return biased_rows(table, biases, self.ids)
 
-    def gradients(self, rows: Tensor) -> dict[str, "Gradient"]:
-        """Return the gradients of both tables from that of ``rows``."""
-        parts = rows, rows.sum(1, keepdim=True)
-        return {
-            name: Gradient(part, self.ids, len(self.weights[name]))
-            for name, part in zip(self.tables, parts, strict=True)
-        }
+
+@dataclass
+class _Gradients:
+    """Gradients of layers by name, and of the rows of tables."""
+
+    layers: dict[str, Tensor]
+    rows: list[tuple[_Side, Tensor]]
+
+    def times(self, factor: Tensor) -> dict[str, Tensor]:
+        """Return the gradient of every weight times a number; uses these up."""
+        found = {name: part.mul_(factor) for name, part in self.layers.items()}
+        for side, rows in self.rows:
+            count = len(side.weights[side.tables[0]])
+            found |= zip(side.tables, spread(rows, side.ids, factor, count), strict=True)
+        return found
 
 
 class _Pass:
@@ -136,7 +129,7 @@ class _Pass:
     def _layers(self) -> list[tuple[Tensor, Tensor]]:
         return [(self.weights[weight], self.weights[bias]) for weight, bias in self._names()]
 
-    def run(self) -> tuple[Tensor, dict[str, Gradient]]:
+    def run(self) -> tuple[Tensor, _Gradients | None]:
         """Return the loss and, where wanted, the gradient of every weight."""
         bias = self.weights["last_layer.bias"]
         loss = torch.zeros((), dtype=torch.float64, device=bias.device)
@@ -157,27 +150,26 @@ class _Pass:
                 d_bias += slopes.sum()
                 for branch in branches:
                     branch.add_gradient(slopes, users, items)
-        return loss.to(bias.dtype), self._gradients(d_bias) if self.wanted else {}
+        return loss.to(bias.dtype), self._gradients(d_bias) if self.wanted else None
 
     def _masked(self, values: Tensor, chunk: slice) -> Tensor:
         return values if self.valid is None else values.mul_(self.valid[chunk])
 
-    def _gradients(self, d_bias: Tensor) -> dict[str, Gradient]:
-        found, last = {"last_layer.bias": Gradient(d_bias)}, []
+    def _gradients(self, d_bias: Tensor) -> _Gradients:
+        layers, last = {"last_layer.bias": d_bias}, []
+        rows: list[tuple[_Side, Tensor]] = []
         if self.gmf is not None:
-            *rows, weight = self.gmf.finish()
+            *parts, weight = self.gmf.finish()
             last.append(weight)
-            for side, part in zip(self._sides("gmf"), rows, strict=True):
-                found |= side.gradients(part)
+            rows += zip(self._sides("gmf"), parts, strict=True)
         if self.mlp is not None:
-            left, right, weight, layers = self.mlp.finish()
+            left, right, weight, deep = self.mlp.finish()
             last.append(weight)
-            for side, part in zip(self._sides("mlp"), (left, right), strict=True):
-                found |= side.gradients(part)
-            for names, parts in zip(self._names(), layers, strict=True):
-                found |= dict(zip(names, map(Gradient, parts), strict=True))
-        found["last_layer.weight"] = Gradient(torch.cat(last)[None])
-        return found
+            rows += zip(self._sides("mlp"), (left, right), strict=True)
+            for names, pair in zip(self._names(), deep, strict=True):
+                layers |= zip(names, pair, strict=True)
+        layers["last_layer.weight"] = torch.cat(last)[None]
+        return _Gradients(layers, rows)
 
 
 class _PairLoss(torch.autograd.Function):
@@ -187,9 +179,8 @@ class _PairLoss(torch.autograd.Function):
     ) -> Tensor:
         """Return the loss, and its gradient where ``wanted``."""
         named = dict(zip(names, weights, strict=True))
-        loss, gradients = _Pass(named, examples, mixed, wanted).run()
-        if wanted:
-            ctx.gradients = [gradients[name] for name in names]
+        ctx.names = names
+        loss, ctx.gradients = _Pass(named, examples, mixed, wanted).run()
         return loss
 
     @staticmethod
@@ -199,7 +190,8 @@ class _PairLoss(torch.autograd.Function):
         made, ctx.gradients = ctx.gradients, None
         if made is None:
             raise RuntimeError("the gradient of this loss was used: compute the loss again")
-        return (None, None, None, None, *(part.times(upstream) for part in made))
+        found = made.times(upstream)
+        return (None, None, None, None, *(found[name] for name in ctx.names))
 
 
 def pair_loss(weights: Weights, examples: Examples, *, mixed: bool = False) -> Tensor:

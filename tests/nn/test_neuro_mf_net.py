@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from daskrec.engine import random as keyed
-from daskrec.nn import pair_loss
+from daskrec.nn import pair_loss, pair_ops
 from daskrec.nn.negatives import ATTEMPTS, draw_negatives, is_positive
 from daskrec.nn.neuro_mf import NeuroMFNet, Noise, Pairs
 
@@ -125,13 +125,21 @@ def test_a_branch_without_a_width_is_absent() -> None:
 
 
 @quick
-@given(logs(), st.sampled_from(SHAPES), st.integers(0, 3), st.booleans(), st.integers(1, 9))
+@given(
+    logs(),
+    st.sampled_from(SHAPES),
+    st.integers(0, 3),
+    st.booleans(),
+    st.integers(1, 9),
+    st.booleans(),
+)
 def test_loss_and_gradient_are_those_of_the_definition(
     log: tuple[int, int, Pairs],
     shape: tuple[int | None, int | None, list[int] | None],
     count: int,
     exclusive: bool,
     chunk: int,
+    compiled: bool,
 ) -> None:
     users, items, pairs = log
     net, exclude = net_for(users, items, shape), keys_of(pairs, items) if exclusive else None
@@ -139,10 +147,13 @@ def test_loss_and_gradient_are_those_of_the_definition(
     expected = plain_loss(net, pairs, negatives, valid)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(pair_loss.CHUNK, "cpu", chunk)
+        if not compiled:  # what other devices run
+            patch.setattr(pair_ops, "COMPILED", set())
         found, examples = net.loss(pairs, count, NOISE, exclude)
+        parts = gradient(net, found)
     torch.testing.assert_close(found, expected)
     assert examples == len(pairs) + (negatives.numel() if valid is None else int(valid.sum()))
-    for part, other in zip(gradient(net, found), gradient(net, expected), strict=True):
+    for part, other in zip(parts, gradient(net, expected), strict=True):
         torch.testing.assert_close(part, other)
 
 
@@ -284,6 +295,17 @@ def test_weights_are_keyed_by_the_seed_and_leave_the_global_generator() -> None:
             std = 0.001 if "bias" in name else (2 / sum(weight.shape)) ** 0.5
             spread = 6 * std / (2 * weight.numel()) ** 0.5
             assert weight.std().item() == pytest.approx(std, abs=spread), name
+
+
+def test_a_loss_and_its_gradient_are_the_same_bits_again() -> None:
+    rng = np.random.default_rng(0)
+    users, items = (torch.from_numpy(rng.integers(0, 50, 9000)) for _ in range(2))
+    pairs = Pairs(torch.arange(9000), users, items)
+    net = NeuroMFNet(50, 50, 8, 8, [16, 8], seed=2)
+    runs = [net.loss(pairs, 1, NOISE)[0] for _ in range(2)]
+    assert torch.equal(*runs)
+    for part, other in zip(*(gradient(net, loss) for loss in runs), strict=True):
+        assert torch.equal(part, other)
 
 
 def test_mixed_precision_is_close_to_single() -> None:
