@@ -35,7 +35,7 @@ class Rows:
     indices
         int64 (entries,): item codes, different within a row.
     values
-        float32 (entries,) above 0; None where all are 1.
+        float32 (entries,), 0 or above; None where all are 1.
     """
 
     users: Tensor

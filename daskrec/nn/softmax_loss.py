@@ -103,7 +103,8 @@ class _SoftmaxLoss(torch.autograd.Function):
         users, items = hidden.shape[0], weight.shape[0]
         tiles = _Tiles(hidden, weight, bias, mixed)
         totals, rows = row_sums(values, indptr), rows_of_entries(indptr, indices.numel())
-        shares_of_entries = values / totals.index_select(0, rows)
+        divisors = totals.clamp(min=torch.finfo(totals.dtype).tiny)  # of users without entries
+        shares_of_entries = values / divisors.index_select(0, rows)
         places = rows.remainder_(tiles.rows).mul_(items).add_(indices)
         gradients = _Gradients(tiles, weight, totals) if wanted else None
         loss = torch.zeros((), dtype=torch.float64, device=hidden.device)
@@ -147,7 +148,7 @@ def softmax_loss(
         (items, width) and (items,): the output layer.
     indptr, indices, values
         The entries of the users in CSR: int64 (users + 1,), int64 and the type of ``hidden``.
-        Items of a row differ; values are above 0.
+        Items of a row differ; values are 0 or above.
     mixed
         Products in bfloat16, with the softmax and all sums over tiles in the type of ``hidden``.
 

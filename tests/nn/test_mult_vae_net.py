@@ -151,6 +151,16 @@ def test_one_user_one_item_and_a_user_without_entries() -> None:
             assert likelihood.abs() < 1e-12
 
 
+def test_entries_of_zero_count_for_nothing() -> None:
+    net, rows = net_for(3), make_rows(np.ones((2, 3)))
+    rows.values = torch.tensor([0.0, 0, 0, 1, 0, 2])
+    found = net.loss(rows, 0.1, None)
+    torch.testing.assert_close(
+        found, net.loss(make_rows(np.array([[0.0, 0, 0], [1, 0, 2]])), 0.1, None)
+    )
+    assert all(torch.isfinite(part).all() for part in gradient(net, found[0]))
+
+
 def test_ones_need_no_values() -> None:
     dense = np.array([[1.0, 0, 1], [0, 1, 0]])
     net = net_for(3)
