@@ -27,8 +27,9 @@ def on_both(net: nn.Module, loss: Callable[[str], Tensor], tolerance: float) -> 
         net.to(device).zero_grad(set_to_none=True)
         total = loss(device)
         total.backward()  # type: ignore[no-untyped-call]
-        found[name] = [total.detach().cpu()]
-        found[name] += [weight.grad.cpu() for weight in net.parameters()]
+        # Copies: moving a network moves its gradients in place.
+        found[name] = [total.detach().cpu().clone()]
+        found[name] += [weight.grad.cpu().clone() for weight in net.parameters()]
     for here, there, again in zip(*found.values(), strict=True):
         assert torch.equal(there, again)
         assert (here - there).norm() <= tolerance * here.norm()
