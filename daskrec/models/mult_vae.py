@@ -12,9 +12,9 @@ from daskrec.models.base import NO_FEATURES
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.torch_recommender import TorchRecommender
 from daskrec.models.vector_frames import as_lists, factor_frame, finish, names_of, role_of
-from daskrec.nn.mult_vae_problem import MultVAEProblem, Shape
-from daskrec.nn.source import Source, Split
-from daskrec.nn.vae_scorer import VaeScorer
+from daskrec.nn.inference.mult_vae import VaeScorer
+from daskrec.nn.training.mult_vae import MultVAEProblem, Shape
+from daskrec.nn.training.source import Source, Split
 from daskrec.params import check_choice, check_number, check_whole
 
 

@@ -13,9 +13,9 @@ from daskrec.engine.weights import Weights
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.torch_recommender import TorchRecommender
 from daskrec.models.vector_frames import factor_frame, role_of
-from daskrec.nn.neuro_mf_problem import NeuroMFProblem, Shape
-from daskrec.nn.neuro_scorer import NeuroScorer
-from daskrec.nn.source import Source, Split
+from daskrec.nn.inference.neuro_mf import NeuroScorer
+from daskrec.nn.training.neuro_mf import NeuroMFProblem, Shape
+from daskrec.nn.training.source import Source, Split
 from daskrec.params import check_whole
 
 _DEFAULT_DIM = 128

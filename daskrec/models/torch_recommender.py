@@ -13,10 +13,11 @@ from daskrec.engine.shared import Shared
 from daskrec.engine.weights import Weights
 from daskrec.models.recommender import Recommender
 from daskrec.nn import device as devices
-from daskrec.nn import history, training
-from daskrec.nn.checkpoint import best_weights, stored_seed
-from daskrec.nn.loop import Plan, Problem
-from daskrec.nn.source import Source
+from daskrec.nn.training import history
+from daskrec.nn.training.checkpoint import best_weights, stored_seed
+from daskrec.nn.training.loop import Plan, Problem
+from daskrec.nn.training.run import Job, train
+from daskrec.nn.training.source import Source
 from daskrec.params import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ class TorchRecommender(Recommender):
             )
             about = self._about(source, seed) if checkpoint_path is not None else {}
             path = None if checkpoint_path is None else str(checkpoint_path)
-            job = training.Job(self._problem(source, seed), plan, self.device, path, about)
-            weights, rows = training.train(job, int(self.data_parallel))
+            job = Job(self._problem(source, seed), plan, self.device, path, about)
+            weights, rows = train(job, int(self.data_parallel))
         finally:
             source.release()
         self._take_weights(weights)

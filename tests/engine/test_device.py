@@ -48,7 +48,7 @@ def test_the_cpu_needs_no_torch():
     code = (
         "import sys; from daskrec.engine import device; device.scoring_device('cpu');"
         "device._has_driver = lambda: False; device.scoring_device('auto');"
-        "from daskrec.nn import neuro_scorer, vae_scorer; print('torch' in sys.modules)"
+        "from daskrec.nn.inference import mult_vae, neuro_mf; print('torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.strip() == "False"

@@ -19,7 +19,7 @@ from support.logs import assert_same, random_log, with_empty_partitions
 import daskrec
 from daskrec.errors import FormatError, NotFittedError
 from daskrec.models import MultVAE, NeuroMF
-from daskrec.nn import source
+from daskrec.nn.training import source
 
 LOG = random_log()
 MODELS = {
@@ -97,7 +97,7 @@ def test_a_log_of_many_windows_is_learned_a_window_at_a_time(make, monkeypatch) 
 
 def test_micro_batches_change_nothing_but_rounding(make, monkeypatch) -> None:
     model = make().fit(LOG)
-    monkeypatch.setattr("daskrec.nn.neuro_mf_problem.PIECE", 7)
+    monkeypatch.setattr("daskrec.nn.training.neuro_mf.PIECE", 7)
     assert_near(model, make().fit(LOG))
 
 
@@ -176,7 +176,7 @@ def test_without_a_seed_a_training_goes_on_with_its_own(make, tmp_path) -> None:
 KILLED = """
 import sys
 import pandas as pd
-from daskrec.nn.loop import Training
+from daskrec.nn.training.loop import Training
 from tests.models.test_torch_recommender import LOG, MODELS
 
 update = Training._update

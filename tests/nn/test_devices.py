@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from daskrec.nn import draws
-from daskrec.nn.draws import Noise
-from daskrec.nn.mult_vae import MultVAENet, Rows
-from daskrec.nn.neuro_mf import NeuroMFNet, Pairs
+from daskrec.nn.networks import draws
+from daskrec.nn.networks.draws import Noise
+from daskrec.nn.networks.mult_vae import MultVAENet, Rows
+from daskrec.nn.networks.neuro_mf import NeuroMFNet, Pairs
 
 pytestmark = [
     pytest.mark.gpu,

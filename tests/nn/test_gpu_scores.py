@@ -10,8 +10,8 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.score import Request
 from daskrec.engine.shared import Shared
 from daskrec.engine.weights import Weights
-from daskrec.nn.neuro_scorer import NeuroScorer
-from daskrec.nn.vae_scorer import VaeScorer
+from daskrec.nn.inference.mult_vae import VaeScorer
+from daskrec.nn.inference.neuro_mf import NeuroScorer
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -111,7 +111,7 @@ def test_pairs_are_those_of_numpy(block):
 
 @pytest.mark.parametrize("kind", ["ties", "masked"])
 def test_ties_are_those_of_numpy(kind):
-    from daskrec.nn import ranking
+    from daskrec.nn.inference import ranking
 
     rng = np.random.default_rng(2)
     scores = np.round(rng.standard_normal((300, 9000)) * 4).astype(np.float32)

@@ -13,10 +13,10 @@ import torch
 from support.lines import Line
 
 from daskrec.errors import FormatError
-from daskrec.nn import training
-from daskrec.nn.checkpoint import Checkpoints, best_weights
-from daskrec.nn.loop import COLUMNS, Plan, Training
-from daskrec.nn.parallel import Group
+from daskrec.nn.training.checkpoint import Checkpoints, best_weights
+from daskrec.nn.training.loop import COLUMNS, Plan, Training
+from daskrec.nn.training.parallel import Group
+from daskrec.nn.training.run import Job, train
 
 PLAN = Plan(0.1, 6, 0.0, 0.2, 3, None)
 CPU = torch.device("cpu")
@@ -169,15 +169,15 @@ def test_checkpoints_go_to_any_file_system() -> None:
 KILLED = """
 import sys, time
 from support.lines import Line
-from daskrec.nn.loop import Plan
-from daskrec.nn import training
+from daskrec.nn.training.loop import Plan
+from daskrec.nn.training.run import Job, train
 class Slow(Line):
     def loss(self, *args):
         time.sleep(0.02)
         return super().loss(*args)
-job = training.Job(Slow(trace=sys.argv[2]), Plan(0.1, 6, 0.0, 0.2, 3, None, 2), "cpu",
+job = Job(Slow(trace=sys.argv[2]), Plan(0.1, 6, 0.0, 0.2, 3, None, 2), "cpu",
                    sys.argv[1], {"model": "line", "seed": 1})
-training.train(job, 1)
+train(job, 1)
 """
 
 
@@ -203,8 +203,8 @@ def test_a_killed_training_ends_with_the_same_weights(tmp_path) -> None:
 
 
 def test_a_worker_trains_as_this_process_does(client) -> None:
-    job = training.Job(Line(), PLAN, "cpu")
-    weights, history = training.train(job, 1)
+    job = Job(Line(), PLAN, "cpu")
+    weights, history = train(job, 1)
     expected, rows = run()
     for name, array in weights.get().items():
         torch.testing.assert_close(torch.from_numpy(array.copy()), expected[name])
@@ -212,7 +212,7 @@ def test_a_worker_trains_as_this_process_does(client) -> None:
 
 
 def test_two_processes_train_as_one_does(client) -> None:
-    weights, history = training.train(training.Job(Line(), PLAN, "cpu"), 2)
+    weights, history = train(Job(Line(), PLAN, "cpu"), 2)
     expected, rows = run()
     for name, array in weights.get().items():
         torch.testing.assert_close(torch.from_numpy(array.copy()), expected[name])
@@ -222,8 +222,8 @@ def test_two_processes_train_as_one_does(client) -> None:
 def test_two_processes_go_on_from_a_checkpoint_of_one(client, tmp_path) -> None:
     about = {"model": "line", "seed": 1}
     run(plan=dataclasses.replace(PLAN, epochs=2), keeper=keeper(tmp_path / "kept"))
-    job = training.Job(Line(), PLAN, "cpu", str(tmp_path / "kept"), about)
-    weights, history = training.train(job, 2)
+    job = Job(Line(), PLAN, "cpu", str(tmp_path / "kept"), about)
+    weights, history = train(job, 2)
     assert len(history) == 6
     for name, array in weights.get().items():
         torch.testing.assert_close(torch.from_numpy(array.copy()), run()[0][name])
@@ -231,26 +231,26 @@ def test_two_processes_go_on_from_a_checkpoint_of_one(client, tmp_path) -> None:
 
 def test_more_processes_than_workers_are_an_error(client) -> None:
     with pytest.raises(ValueError, match=r"3 processes .* 2 workers"):
-        training.train(training.Job(Line(), PLAN, "cpu"), 3)
+        train(Job(Line(), PLAN, "cpu"), 3)
 
 
 def test_without_a_client_there_are_no_other_processes() -> None:
     with pytest.raises(ValueError, match="0 workers of a Dask client"):
-        training.train(training.Job(Line(), PLAN, "cpu"), 2)
+        train(Job(Line(), PLAN, "cpu"), 2)
 
 
 def test_an_error_in_one_process_ends_them_all(client) -> None:
-    job = training.Job(Line(broken=float("nan")), PLAN, "cpu")
+    job = Job(Line(broken=float("nan")), PLAN, "cpu")
     began = time.monotonic()
     with pytest.raises(ArithmeticError, match="smaller learning_rate"):
-        training.train(job, 2)
+        train(job, 2)
     assert time.monotonic() - began < 60
-    training.train(training.Job(Line(), PLAN, "cpu"), 2)  # the workers are whole
+    train(Job(Line(), PLAN, "cpu"), 2)  # the workers are whole
 
 
 def test_threads_of_torch_stay_what_they_were() -> None:
     before = torch.get_num_threads(), torch.random.get_rng_state()
     run()
     assert torch.get_num_threads() == before[0]
-    training.train(training.Job(Line(), PLAN, "cpu"), 1)
+    train(Job(Line(), PLAN, "cpu"), 1)
     assert torch.get_num_threads() == before[0]

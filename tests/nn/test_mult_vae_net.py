@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from daskrec.engine import random as keyed
-from daskrec.nn import softmax_loss
-from daskrec.nn.mult_vae import Activation, MultVAENet, Noise, Rows
+from daskrec.nn.networks import softmax_loss
+from daskrec.nn.networks.mult_vae import Activation, MultVAENet, Noise, Rows
 
 NOISE = Noise(seed=5, epoch=3)
 quick = settings(max_examples=40, deadline=None)

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from daskrec.engine import random as keyed
-from daskrec.nn import pair_loss, pair_ops
-from daskrec.nn.negatives import ATTEMPTS, draw_negatives, is_positive
-from daskrec.nn.neuro_mf import NeuroMFNet, Noise, Pairs
+from daskrec.nn.networks import pair_loss, pair_ops
+from daskrec.nn.networks.negatives import ATTEMPTS, draw_negatives, is_positive
+from daskrec.nn.networks.neuro_mf import NeuroMFNet, Noise, Pairs
 
 NOISE = Noise(seed=5, epoch=3)
 # Widths of the branches and of the hidden layers.

@@ -16,8 +16,8 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.score import Request
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.weights import Weights
-from daskrec.nn import neuro_scorer
-from daskrec.nn.neuro_scorer import NeuroScorer, split_weights
+from daskrec.nn.inference import neuro_mf as neuro_scorer
+from daskrec.nn.inference.neuro_mf import NeuroScorer, split_weights
 
 USERS, ITEMS, KNOWN = 8, 13, 6
 # Dimensions of the two branches, and hidden layers.

@@ -10,7 +10,7 @@ from daskrec.engine.csr import Csr
 torch = pytest.importorskip("torch")
 from daskrec.engine.shared import Shared  # noqa: E402
 from daskrec.engine.weights import Weights  # noqa: E402
-from daskrec.nn import moved, ranking  # noqa: E402
+from daskrec.nn.inference import moved, ranking  # noqa: E402
 
 KINDS = ["normal", "ties", "zeros", "masked", "nan", "tiny"]
 

@@ -10,10 +10,10 @@ from support.logs import as_kind, random_log, with_empty_partitions
 
 from daskrec.data import encode
 from daskrec.data.log import read_log
-from daskrec.nn import source
-from daskrec.nn.examples import Course, usable_split
-from daskrec.nn.parallel import Group
-from daskrec.nn.source import Source, Split, prefetched, windows
+from daskrec.nn.training import source
+from daskrec.nn.training.examples import Course, usable_split
+from daskrec.nn.training.parallel import Group
+from daskrec.nn.training.source import Source, Split, prefetched, windows
 
 LOG = pd.concat([random_log(), random_log().head(20)])  # some rows twice
 

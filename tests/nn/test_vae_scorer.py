@@ -16,8 +16,8 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.score import Request
 from daskrec.engine.shared import Shared
 from daskrec.engine.weights import Weights
-from daskrec.nn import vae_scorer
-from daskrec.nn.vae_scorer import VaeScorer
+from daskrec.nn.inference import mult_vae as vae_scorer
+from daskrec.nn.inference.mult_vae import VaeScorer
 
 USERS, ITEMS, HIDDEN, LATENT = 9, 14, 6, 3
 ACTIVATIONS = {"relu": lambda values: np.maximum(values, 0), "tanh": np.tanh}

@@ -27,7 +27,9 @@ def scored_by(device: str, scorer: Any, small: bool) -> Iterator[None]:
         patch.setattr(scorer, "scoring_device", lambda asked: "cpu" if device == "torch" else None)
         if device == "torch":
             pytest.importorskip("torch")
-            from daskrec.nn import neuro_device, ranking, vae_device
+            from daskrec.nn.inference import mult_vae_device as vae_device
+            from daskrec.nn.inference import neuro_mf_device as neuro_device
+            from daskrec.nn.inference import ranking
 
             if small:
                 patch.setattr(vae_device, "tile_shape", lambda rows, columns: (2, 3))

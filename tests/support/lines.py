@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from daskrec.nn.parallel import Group
+from daskrec.nn.training.parallel import Group
 
 POINTS = 64
 

@@ -148,7 +148,7 @@ class NeuroScorer(VectorScorer):
         if device is None:
             rows, items, logits = super().top(users, request)
         else:
-            from daskrec.nn import neuro_device
+            from daskrec.nn.inference import neuro_mf_device as neuro_device
 
             known, vectors = self._vectors(users)
             seen = users.matrix.take(known) if request.filter_seen else None

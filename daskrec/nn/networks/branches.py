@@ -13,8 +13,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from daskrec.nn.layers import dense, product
-from daskrec.nn.pair_ops import add_dots, add_rows, gather_relu, scatter_dots, scatter_masked
+from daskrec.nn.networks.layers import dense, product
+from daskrec.nn.networks.pair_ops import (
+    add_dots,
+    add_rows,
+    gather_relu,
+    scatter_dots,
+    scatter_masked,
+)
 
 
 class Gmf:

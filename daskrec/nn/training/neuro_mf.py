@@ -9,14 +9,14 @@ import numpy as np
 
 from daskrec.engine.random import stream
 from daskrec.nn.device import is_mixed, require
-from daskrec.nn.examples import Course, RowBatch, usable_split
-from daskrec.nn.parallel import Group
-from daskrec.nn.source import Source, Split
+from daskrec.nn.training.examples import Course, RowBatch, usable_split
+from daskrec.nn.training.parallel import Group
+from daskrec.nn.training.source import Source, Split
 
 if TYPE_CHECKING:
     import torch
 
-    from daskrec.nn.neuro_mf import NeuroMFNet, Pairs
+    from daskrec.nn.networks.neuro_mf import NeuroMFNet, Pairs
 
 PIECE = 1 << 17  # rows whose activations are held at once
 
@@ -32,7 +32,7 @@ class Shape:
 
 @dataclass
 class NeuroMFProblem:
-    """Pairs to be told apart; see ``daskrec.nn.loop.Problem``.
+    """Pairs to be told apart; see ``daskrec.nn.training.loop.Problem``.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class NeuroMFProblem:
 
     def start(self, device: "torch.device") -> "NeuroMFNet":
         """Return the network on the device, and put the known pairs there too."""
-        from daskrec.nn.neuro_mf import NeuroMFNet
+        from daskrec.nn.networks.neuro_mf import NeuroMFNet
 
         torch, shape = require(), self.shape
         if self.exclude_positives:
@@ -104,7 +104,7 @@ class NeuroMFProblem:
         self, network: "NeuroMFNet", piece: "Pairs", epoch: int | None, update: int
     ) -> "torch.Tensor":
         """Return the binary cross-entropy of some rows and of what is drawn, summed."""
-        from daskrec.nn.neuro_mf import Noise
+        from daskrec.nn.networks.neuro_mf import Noise
 
         noise = Noise(stream(self.seed, "neuro_mf.held"), 0)  # the same in every validation
         if epoch is not None:
@@ -130,7 +130,7 @@ class RowPairs:
     """A batch of log rows as tensors."""
 
     def __init__(self, batch: RowBatch) -> None:
-        from daskrec.nn.neuro_mf import Pairs
+        from daskrec.nn.networks.neuro_mf import Pairs
 
         torch = require()
         self.count = batch.count

@@ -10,9 +10,9 @@ from daskrec.engine.shared import Shared
 from daskrec.engine.threads import cores
 from daskrec.engine.weights import Weights
 from daskrec.nn import device as devices
-from daskrec.nn.checkpoint import Checkpoints
-from daskrec.nn.loop import Plan, Problem, Tensors, Training, table
-from daskrec.nn.parallel import joined
+from daskrec.nn.training.checkpoint import Checkpoints
+from daskrec.nn.training.loop import Plan, Problem, Tensors, Training, table
+from daskrec.nn.training.parallel import joined
 
 # Multiply-adds of an update below which threads cost more than they give.
 _FEW = 10_000_000

@@ -10,10 +10,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from daskrec.nn.draws import Noise, generator
-from daskrec.nn.layers import bias_table, linear, table
-from daskrec.nn.negatives import Pairs, draw_negatives
-from daskrec.nn.pair_loss import Examples, pair_loss
+from daskrec.nn.networks.draws import Noise, generator
+from daskrec.nn.networks.layers import bias_table, linear, table
+from daskrec.nn.networks.negatives import Pairs, draw_negatives
+from daskrec.nn.networks.pair_loss import Examples, pair_loss
 
 __all__ = ["NeuroMFNet", "Noise", "Pairs"]
 

@@ -12,8 +12,8 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.score import Ragged, Request
 from daskrec.engine.shared import Shared
 from daskrec.engine.topk import order_equal
-from daskrec.nn.moved import on_device, to_device
-from daskrec.nn.ranking import rank_tiles, tile_shape
+from daskrec.nn.inference.moved import on_device, to_device
+from daskrec.nn.inference.ranking import rank_tiles, tile_shape
 
 
 class _LogSums:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from daskrec.nn.branches import Gmf, Mlp
-from daskrec.nn.pair_ops import biased_rows, spread
+from daskrec.nn.networks.branches import Gmf, Mlp
+from daskrec.nn.networks.pair_ops import biased_rows, spread
 
 Weights: TypeAlias = Mapping[str, Tensor]
 

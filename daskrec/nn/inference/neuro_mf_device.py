@@ -11,8 +11,8 @@ from daskrec.engine.score import Ragged, Request
 from daskrec.engine.shared import Shared
 from daskrec.engine.topk import seen_among
 from daskrec.engine.topk_layers import Layers
-from daskrec.nn.moved import on_device, to_device
-from daskrec.nn.ranking import TILE_BYTES, rank_tiles, tile_shape
+from daskrec.nn.inference.moved import on_device, to_device
+from daskrec.nn.inference.ranking import TILE_BYTES, rank_tiles, tile_shape
 
 
 class _Tower:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from daskrec.nn.draws import Noise, below, lanes, words
+from daskrec.nn.networks.draws import Noise, below, lanes, words
 
 ATTEMPTS = 8  # draws of a negative that may not be a positive, before it is left out
 

@@ -12,8 +12,8 @@ import numpy as np
 from daskrec.engine.arrays import Vector
 from daskrec.engine.csr import Csr
 from daskrec.engine.random import stream
-from daskrec.nn.parallel import Group
-from daskrec.nn.source import Source, Split, Window, shuffled, windows
+from daskrec.nn.training.parallel import Group
+from daskrec.nn.training.source import Source, Split, Window, shuffled, windows
 
 _FEW = 100_000  # examples among which it is looked for one that is not for validation
 

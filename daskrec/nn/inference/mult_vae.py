@@ -58,7 +58,7 @@ class VaeScorer(Scorer):
         device = scoring_device(self.device)
         known = _with_history(users.matrix)
         if device is not None:
-            from daskrec.nn import vae_device
+            from daskrec.nn.inference import mult_vae_device as vae_device
 
             found = vae_device.top(
                 device, self.entry, self.weights, self.activation, users.matrix.take(known), request
@@ -92,7 +92,7 @@ class VaeScorer(Scorer):
         wanted, place = np.unique(rows[scored], return_inverse=True)
         device = scoring_device(self.device)
         if device is not None:
-            from daskrec.nn import vae_device
+            from daskrec.nn.inference import mult_vae_device as vae_device
 
             taken = users.matrix.take(wanted)
             scores[scored] = vae_device.pairs(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from daskrec import progress
 from daskrec.nn.device import require
-from daskrec.nn.parallel import Group
-from daskrec.nn.source import prefetched
+from daskrec.nn.training.parallel import Group
+from daskrec.nn.training.source import prefetched
 
 if TYPE_CHECKING:
     import torch

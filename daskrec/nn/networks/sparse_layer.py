@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from daskrec.nn.layers import BIAS_STD
+from daskrec.nn.networks.layers import BIAS_STD
 
 
 def _bags(table: Tensor, indptr: Tensor, indices: Tensor, values: Tensor) -> Tensor:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from daskrec.nn.device import is_mixed, require
-from daskrec.nn.examples import Course, UserBatch, usable_split
-from daskrec.nn.parallel import Group
-from daskrec.nn.source import Source, Split
+from daskrec.nn.training.examples import Course, UserBatch, usable_split
+from daskrec.nn.training.parallel import Group
+from daskrec.nn.training.source import Source, Split
 
 if TYPE_CHECKING:
     import torch
 
-    from daskrec.nn.mult_vae import MultVAENet, Rows
+    from daskrec.nn.networks.mult_vae import MultVAENet, Rows
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class MultVAEProblem:
-    """Histories to be rebuilt; see ``daskrec.nn.loop.Problem``.
+    """Histories to be rebuilt; see ``daskrec.nn.training.loop.Problem``.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class MultVAEProblem:
 
     def start(self, device: "torch.device") -> "MultVAENet":
         """Return the network with its first weights on the device."""
-        from daskrec.nn.mult_vae import MultVAENet
+        from daskrec.nn.networks.mult_vae import MultVAENet
 
         shape = self.shape
         network = MultVAENet(
@@ -90,7 +90,7 @@ class MultVAEProblem:
         self, network: "MultVAENet", piece: "Rows", epoch: int | None, update: int
     ) -> "torch.Tensor":
         """Return the negative evidence bound of some users, summed over them."""
-        from daskrec.nn.mult_vae import Noise
+        from daskrec.nn.networks.mult_vae import Noise
 
         rising = self.anneal_steps > 0 and epoch is not None
         risen = min(1.0, update / self.anneal_steps) if rising else 1.0
@@ -106,7 +106,7 @@ class UserRows:
     """A batch of users as tensors."""
 
     def __init__(self, batch: UserBatch) -> None:
-        from daskrec.nn.mult_vae import Rows
+        from daskrec.nn.networks.mult_vae import Rows
 
         torch, matrix = require(), batch.matrix
         self.count = batch.count

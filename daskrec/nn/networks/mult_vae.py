@@ -12,10 +12,10 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from daskrec.nn.draws import Noise, generator, lanes, normal_rows, unit, words
-from daskrec.nn.layers import dense, linear
-from daskrec.nn.softmax_loss import row_sums, rows_of_entries, softmax_loss
-from daskrec.nn.sparse_layer import SparseLinear
+from daskrec.nn.networks.draws import Noise, generator, lanes, normal_rows, unit, words
+from daskrec.nn.networks.layers import dense, linear
+from daskrec.nn.networks.softmax_loss import row_sums, rows_of_entries, softmax_loss
+from daskrec.nn.networks.sparse_layer import SparseLinear
 
 __all__ = ["Activation", "MultVAENet", "Noise", "Rows"]
 

@@ -1,0 +1,1 @@
+"""The networks of the neural models, their losses, and draws by key."""
