@@ -1,6 +1,7 @@
 """What the neural models have in common: training, checkpoints, devices, what is saved."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -312,29 +313,54 @@ def test_parameters_of_training_that_are_not_allowed(make, params) -> None:
         make(**params)
 
 
-def test_a_killed_worker_costs_what_came_after_the_checkpoint(make, tmp_path) -> None:
+def test_a_lost_process_ends_the_others_in_bounded_time_and_says_what_to_do(tmp_path) -> None:
+    from distributed import Client, LocalCluster
+
+    model, params = MODELS["NeuroMF"]
+    params = {"learning_rate": 0.02, "seed": 3, **params, "checkpoint_path": str(tmp_path / "kept")}
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster) as connected,
+    ):
+        pids = list(connected.run(os.getpid).values())
+        thread = threading.Thread(target=_kill_when, args=(tmp_path / "kept", pids[0]))
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(RuntimeError, match="goes on from its checkpoint"):
+            model(**params, epochs=3000, data_parallel=2).fit(LOG)
+        assert time.monotonic() - began < 120
+        thread.join()
+    done = json.loads((tmp_path / "kept" / "manifest.json").read_text())["state"]["epoch"]
+    found = model(**params, epochs=done + 3).fit(LOG)  # goes on here
+    assert_near(found, model(**params | {"checkpoint_path": None}, epochs=done + 3).fit(LOG), 1e-3)
+
+
+def _kill_when(folder: Path, pid: int) -> None:
+    """Kill a process soon after the first checkpoint."""
+    deadline = time.monotonic() + 60
+    while not (folder / "manifest.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_killed_worker_costs_what_came_after_the_checkpoint(tmp_path) -> None:
     """A task that is lost with its worker is run again, and finds the checkpoint."""
     from distributed import Client, LocalCluster
 
     path = tmp_path / "kept"
-    epochs = 400
-    expected = make(epochs=epochs).fit(LOG)
+    model, params = MODELS["MultVAE"]
+    params = {"learning_rate": 0.02, "seed": 3, **params, "epochs": 150}
+    expected = model(**params).fit(LOG)
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as connected,
     ):
         pid = next(iter(connected.run(os.getpid).values()))
 
-        def kill() -> None:
-            deadline = time.monotonic() + 60
-            while not (path / "manifest.json").exists() and time.monotonic() < deadline:
-                time.sleep(0.01)
-            time.sleep(0.2)
-            os.kill(pid, signal.SIGKILL)
-
-        thread = threading.Thread(target=kill)
+        thread = threading.Thread(target=_kill_when, args=(path, pid))
         thread.start()
-        model = make(epochs=epochs, checkpoint_path=str(path)).fit(LOG)
+        found = model(**params, checkpoint_path=str(path)).fit(LOG)
         assert not thread.is_alive(), "the fit was over before the worker was killed"
         thread.join()
-    assert_near(model, expected, 1e-3)
+    assert_near(found, expected, 1e-3)

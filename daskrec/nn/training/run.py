@@ -1,6 +1,7 @@
 """Running a training where it belongs: here, on a worker, or on several of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from daskrec.nn.training.parallel import joined
 
 # Multiply-adds of an update below which threads cost more than they give.
 _FEW = 10_000_000
+# Words in the errors of torch.distributed when a process is gone.
+_OF_GROUPS = ("connection", "gloo", "nccl", "timed out", "broken pipe", "peer")
 
 Learned = tuple[Shared[Weights], Vector]
 
@@ -91,10 +94,27 @@ def _run(
         keeper = None
         if job.checkpoint_path is not None:
             keeper = Checkpoints(job.checkpoint_path, job.about)
-        best, history = Training(job.problem, job.plan, device, group, keeper).run()
+        training = Training(job.problem, job.plan, device, group, keeper)
+        with _lost_processes_are_told(size, job.checkpoint_path):
+            best, history = training.run()
         if rank > 0:
             return None
         return Shared.stored(_plain(best), folder), table(history)
+
+
+@contextmanager
+def _lost_processes_are_told(size: int, checkpoint_path: str | None) -> Iterator[None]:
+    """Say what to do when the others of a group do not answer any more."""
+    try:
+        yield
+    except RuntimeError as error:
+        if size == 1 or not any(word in str(error).lower() for word in _OF_GROUPS):
+            raise
+        way = "goes on from its checkpoint" if checkpoint_path else "begins anew"
+        raise RuntimeError(
+            f"a process of {size} that train together was lost; the same fit, on as many workers, "
+            f"{way}"
+        ) from error
 
 
 def _plain(tensors: Tensors) -> Weights:
