@@ -21,6 +21,7 @@ import daskrec
 from daskrec.errors import FormatError, NotFittedError
 from daskrec.models import MultVAE, NeuroMF
 from daskrec.nn.training import source
+from daskrec.nn.training.neuro_mf import PIECE
 
 LOG = random_log()
 MODELS = {
@@ -98,7 +99,7 @@ def test_a_log_of_many_windows_is_learned_a_window_at_a_time(make, monkeypatch) 
 
 def test_micro_batches_change_nothing_but_rounding(make, monkeypatch) -> None:
     model = make().fit(LOG)
-    monkeypatch.setattr("daskrec.nn.training.neuro_mf.PIECE", 7)
+    monkeypatch.setitem(PIECE, "cpu", 7)
     assert_near(model, make().fit(LOG))
 
 

@@ -325,3 +325,27 @@ def test_mixed_precision_is_close_to_single() -> None:
     assert losses[1] == pytest.approx(losses[0], rel=2e-3)
     for exact, rough in zip(*gradients, strict=True):
         assert (exact - rough).norm() < 0.05 * exact.norm()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("hidden", [[16, 8], None])
+def test_learning_adds_the_gradient_to_those_that_are_there(
+    monkeypatch, compiled: bool, hidden: list[int] | None
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(pair_ops, "COMPILED", set())
+    rng = np.random.default_rng(0)
+    users, items = (torch.from_numpy(rng.integers(0, 60, 500)) for _ in range(2))
+    pairs, owned = Pairs(torch.arange(500), users, items), torch.unique(users * 70 + items)
+    net = NeuroMFNet(80, 70, 8, 4, hidden, seed=2)
+    whole, _ = net.loss(pairs, 2, NOISE, owned)
+    expected = gradient(net, whole)
+    for times in (1, 2):
+        lost = [
+            net.learn(pairs.piece(start, start + 130), 2, NOISE, owned, 0.5)
+            for start in range(0, 500, 130)
+        ]
+        assert sum(lost).item() == pytest.approx(whole.item(), rel=1e-5)
+        for weight, part in zip(net.parameters(), expected, strict=True):
+            assert weight.grad is not None
+            torch.testing.assert_close(weight.grad, part * 0.5 * times, rtol=1e-4, atol=1e-5)

@@ -33,6 +33,7 @@ class Line:
     trace: str | None = None
     broken: float = 1.0
     label = "line"
+    keeps_gradients = False
 
     def start(self, device: torch.device) -> torch.nn.Module:
         network = torch.nn.Linear(1, 1)
@@ -63,6 +64,13 @@ class Line:
                 print(epoch, update, *piece.tolist(), file=sink)
         x = (piece.float() / POINTS).unsqueeze(1)
         return ((network(x) - 3 * x - 1) ** 2).sum() * self.broken
+
+    def learn(
+        self, network: Any, piece: torch.Tensor, epoch: int, update: int, scale: float
+    ) -> Any:
+        loss = self.loss(network, piece, epoch, update)
+        (loss * scale).backward()
+        return loss.detach()
 
     def terms(self, count: int) -> int:
         return count

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from daskrec.nn.networks.draws import Noise, generator
 from daskrec.nn.networks.layers import bias_table, linear, table
 from daskrec.nn.networks.negatives import Pairs, draw_negatives
-from daskrec.nn.networks.pair_loss import Examples, pair_loss
+from daskrec.nn.networks.pair_loss import Examples, add_gradient, pair_loss
 
 __all__ = ["NeuroMFNet", "Noise", "Pairs"]
 
@@ -159,13 +159,47 @@ class NeuroMFNet(nn.Module):
         count : int
             The number of examples in it.
         """
-        drawn, valid = draw_negatives(
-            pairs, negatives_per_positive, self.item_count, noise, exclude
-        )
+        examples, count = self._examples(pairs, negatives_per_positive, noise, exclude)
+        return pair_loss(dict(self.named_parameters()), examples, mixed=self.mixed), count
+
+    def learn(
+        self,
+        pairs: Pairs,
+        negatives_per_positive: int,
+        noise: Noise,
+        exclude: Tensor | None,
+        factor: float,
+    ) -> Tensor:
+        """Add the gradient of ``factor`` times the loss to ``grad`` of the weights, in place.
+
+        Parameters
+        ----------
+        pairs, negatives_per_positive, noise, exclude
+            As for ``loss``.
+        factor
+            What the gradient is multiplied by.
+
+        Returns
+        -------
+        Tensor
+            The loss.
+
+        Notes
+        -----
+        Memory for the rows of the batch and a chunk; the gradient of a table is that of the
+        step before, which the caller has set to zero.
+        """
+        examples, _ = self._examples(pairs, negatives_per_positive, noise, exclude)
+        return add_gradient(dict(self.named_parameters()), examples, factor, mixed=self.mixed)
+
+    def _examples(
+        self, pairs: Pairs, negatives: int, noise: Noise, exclude: Tensor | None
+    ) -> tuple[Examples, int]:
+        """Return pairs beside what is drawn against them, and the number of both that count."""
+        drawn, valid = draw_negatives(pairs, negatives, self.item_count, noise, exclude)
         items = torch.cat([pairs.items[:, None], drawn], dim=1)
         count = items.numel()
         if valid is not None:
             count -= int((~valid).sum())
             valid = torch.cat([torch.ones_like(valid[:, :1]), valid], dim=1)
-        examples = Examples(pairs.users, items, valid)
-        return pair_loss(dict(self.named_parameters()), examples, mixed=self.mixed), count
+        return Examples(pairs.users, items, valid), count

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from daskrec.nn.networks.branches import Gmf, Mlp
-from daskrec.nn.networks.pair_ops import biased_rows, spread
+from daskrec.nn.networks.pair_ops import add_spread, biased_rows, spread
 
 Weights: TypeAlias = Mapping[str, Tensor]
 
@@ -89,6 +89,20 @@ class _Gradients:
             count = len(side.weights[side.tables[0]])
             found |= zip(side.tables, spread(rows, side.ids, factor, count), strict=True)
         return found
+
+    def add(self, weights: Weights, factor: float) -> None:
+        """Add these times a number to the gradients of the weights, in place."""
+        for name, part in self.layers.items():
+            _gradient_of(weights[name]).add_(part, alpha=factor)
+        for side, rows in self.rows:
+            table, biases = (_gradient_of(weights[name]) for name in side.tables)
+            add_spread(rows, side.ids, factor, table, biases)
+
+
+def _gradient_of(weight: Tensor) -> Tensor:
+    if weight.grad is None:
+        weight.grad = torch.zeros_like(weight)
+    return weight.grad
 
 
 class _Pass:
@@ -222,3 +236,30 @@ def pair_loss(weights: Weights, examples: Examples, *, mixed: bool = False) -> T
     options = examples, mixed, wanted, list(weights)
     result: Tensor = _PairLoss.apply(*options, *weights.values())  # type: ignore[no-untyped-call]
     return result
+
+
+def add_gradient(
+    weights: Weights, examples: Examples, factor: float, *, mixed: bool = False
+) -> Tensor:
+    """Add the gradient of ``factor`` times ``pair_loss`` to ``grad`` of the weights.
+
+    What ``backward`` does, without another table for the gradient of each table: of those only
+    the rows of the batch are touched.
+
+    Parameters
+    ----------
+    weights, examples, mixed
+        As for ``pair_loss``; the weights are leaves.
+    factor
+        What to multiply by.
+
+    Returns
+    -------
+    Tensor
+        The loss itself, which cannot be differentiated.
+    """
+    with torch.no_grad():
+        loss, gradients = _Pass(weights, examples, mixed, True).run()
+        assert gradients is not None
+        gradients.add(weights, factor)
+    return loss

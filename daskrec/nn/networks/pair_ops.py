@@ -93,6 +93,17 @@ def _spread(rows: Any, ids: Any, factor: Any, table: Any, biases: Any) -> None:
         biases[r, 0] = total
 
 
+@kernel(fast=True)
+def _add_spread(rows: Any, ids: Any, factor: float, table: Any, biases: Any) -> None:
+    for r in range(ids.size):
+        total = rows[r, 0] * 0
+        for k in range(rows.shape[1]):
+            part = factor * rows[r, k]
+            table[ids[r], k] += part
+            total += part
+        biases[ids[r], 0] += total
+
+
 def _arrays(*tensors: Tensor) -> list[Any]:
     return [tensor.numpy() for tensor in tensors]
 
@@ -187,3 +198,15 @@ def spread(rows: Tensor, ids: Tensor, factor: Tensor, count: int) -> tuple[Tenso
     parts = rows, rows.sum(1, keepdim=True)
     table, biases = (part.new_zeros(count, part.shape[1]) for part in parts)
     return table.index_copy_(0, ids, parts[0]), biases.index_copy_(0, ids, parts[1])
+
+
+def add_spread(rows: Tensor, ids: Tensor, factor: float, table: Tensor, biases: Tensor) -> None:
+    """Add what ``spread`` returns to the gradients of a table and of its biases."""
+    if _compiled(rows):
+        places, own = _arrays(rows, ids), _arrays(table, biases)
+        _add_spread(*places, factor, *own)  # type: ignore[call-arg]
+        return
+    rows = rows * factor
+    for to, part in ((table, rows), (biases, rows.sum(1, keepdim=True))):
+        # The ids are different: no place is written twice, as an atomic addition may be.
+        to.index_copy_(0, ids, to.index_select(0, ids).add_(part))

@@ -86,7 +86,7 @@ class Course:
         for window in windows(self.source, self.seed, epoch):
             held = self.split.held_out(window.users)
             chosen = self._ordered(held, epoch, window.number)
-            for count, mine in self._cut(chosen):
+            for count, _, mine in self._cut(chosen):
                 yield UserBatch(count, window.users[mine], window.matrix.take(mine))
 
     def rows(self, epoch: int | None) -> Iterator[RowBatch]:
@@ -96,10 +96,11 @@ class Course:
             users, items = _rows_of(window)
             held = self.split.held_out(users, items)
             chosen = self._ordered(held, epoch, window.number)
-            places = np.arange(first, first + len(chosen))
+            for count, start, mine in self._cut(chosen):
+                places = np.arange(first + start, first + start + len(mine))
+                who, what = (codes[mine].astype(np.int64) for codes in (users, items))
+                yield RowBatch(count, places, who, what)
             first += len(chosen)
-            for (count, mine), (_, place) in zip(self._cut(chosen), self._cut(places), strict=True):
-                yield RowBatch(count, place, users[mine], items[mine])
 
     def _ordered(self, held: Vector, epoch: int | None, number: int) -> Vector:
         """Return the examples of a window that are meant, in the order of the epoch."""
@@ -108,19 +109,20 @@ class Course:
         chosen = np.flatnonzero(~held)
         return chosen[shuffled(stream(self.seed, "neural.order"), epoch, number, len(chosen))]
 
-    def _cut(self, chosen: Vector) -> Iterator[tuple[int, Vector]]:
-        """Yield the size of each batch, and this process's part of it."""
+    def _cut(self, chosen: Vector) -> Iterator[tuple[int, int, Vector]]:
+        """Yield the size of each batch, and where this process's part begins, and the part."""
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
             first, last = self.group.part(len(batch))
-            yield len(batch), batch[first:last]
+            yield len(batch), start + first, batch[first:last]
 
 
 def _rows_of(window: Window) -> tuple[Vector, Vector]:
-    """Return the user and the item of every log row, int64; repeated rows follow each other."""
+    """Return the user and the item of every log row; repeated rows follow each other."""
     matrix = window.matrix
-    users = np.repeat(window.users, np.diff(matrix.indptr))
-    items = matrix.indices.astype(np.int64)
+    small = len(window.users) == 0 or window.users[-1] < 2**31  # codes ascend
+    users = np.repeat(window.users.astype(np.int32 if small else np.int64), np.diff(matrix.indptr))
+    items = matrix.indices
     if len(matrix.data) == 0:
         return users, items
     times = matrix.data.astype(np.int64)

@@ -37,6 +37,7 @@ class Problem(Protocol):
     """What is learned."""
 
     label: str
+    keeps_gradients: bool  # their memory, from step to step
 
     def start(self, device: "torch.device") -> "torch.nn.Module":
         """Return the network with its first weights on the device.
@@ -64,6 +65,15 @@ class Problem(Protocol):
             Of the draws; None in validation.
         update
             How many updates were made before.
+        """
+
+    def learn(
+        self, network: Any, piece: Any, epoch: int, update: int, scale: float
+    ) -> "torch.Tensor":
+        """Add the gradient of ``scale`` times the loss to those of the weights; return the loss.
+
+        Gradients are zero or None before the first piece of a batch, as ``keeps_gradients``
+        says.
         """
 
     def terms(self, count: int) -> int:
@@ -207,12 +217,11 @@ class Training:
     def _update(self, batch: Batch, sums: "torch.Tensor") -> None:
         """Go one step down the gradient of a batch."""
         torch, state = require(), self.state
-        self.optimiser.zero_grad()
+        self.optimiser.zero_grad(set_to_none=not self.problem.keeps_gradients)
         scale = 1.0 / self.problem.terms(batch.count)
         for piece in batch.pieces(self.device):
-            loss = self.problem.loss(self.network, piece, state.epoch, state.updates)
-            (loss * scale).backward()  # type: ignore[no-untyped-call]
-            sums[1] += loss.detach()
+            args = self.network, piece, state.epoch, state.updates, scale
+            sums[1] += self.problem.learn(*args)
         if self.group.size > 1:
             for parameter in self.parameters:
                 if parameter.grad is None:  # no examples came to this process

@@ -54,6 +54,7 @@ class MultVAEProblem:
     anneal_steps: int
     precision: str
     label = "MultVAE"
+    keeps_gradients = False
 
     def start(self, device: "torch.device") -> "MultVAENet":
         """Return the network with its first weights on the device."""
@@ -96,6 +97,14 @@ class MultVAEProblem:
         risen = min(1.0, update / self.anneal_steps) if rising else 1.0
         noise = None if epoch is None else Noise(self.seed, epoch)
         return network.loss(piece, self.anneal * risen, noise)[0]
+
+    def learn(
+        self, network: "MultVAENet", piece: "Rows", epoch: int, update: int, scale: float
+    ) -> "torch.Tensor":
+        """Add the gradient of ``scale`` times the loss to those of the weights."""
+        loss = self.loss(network, piece, epoch, update)
+        (loss * scale).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def terms(self, count: int) -> int:
         """Return how many terms the loss of so many examples is the sum of."""

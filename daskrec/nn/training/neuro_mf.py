@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from daskrec.nn.networks.neuro_mf import NeuroMFNet, Pairs
 
-PIECE = 1 << 17  # rows whose activations are held at once
+PIECE = {"cpu": 1 << 15, "cuda": 1 << 17}  # rows whose activations are held at once
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class NeuroMFProblem:
     exclude_positives: bool
     precision: str
     label = "NeuroMF"
+    keeps_gradients = True
     _known: Any = field(default=None, init=False, repr=False)
 
     def start(self, device: "torch.device") -> "NeuroMFNet":
@@ -111,6 +112,15 @@ class NeuroMFProblem:
             noise = Noise(self.seed, epoch)
         return network.loss(piece, self.negatives, noise, self._known)[0]
 
+    def learn(
+        self, network: "NeuroMFNet", piece: "Pairs", epoch: int, update: int, scale: float
+    ) -> "torch.Tensor":
+        """Add the gradient of ``scale`` times the loss to those of the weights, in place."""
+        from daskrec.nn.networks.neuro_mf import Noise
+
+        noise = Noise(self.seed, epoch)
+        return network.learn(piece, self.negatives, noise, self._known, scale)
+
     def terms(self, count: int) -> int:
         """Return how many terms the loss of so many examples is the sum of."""
         return count * (1 + self.negatives)
@@ -138,5 +148,6 @@ class RowPairs:
 
     def pieces(self, device: "torch.device") -> Iterator[Any]:
         """Yield the rows on the device, as many at a time as ``PIECE`` allows."""
-        for start in range(0, len(self.pairs.users), PIECE):
-            yield self.pairs.piece(start, start + PIECE).to(device)
+        size = PIECE[device.type]
+        for start in range(0, len(self.pairs), size):
+            yield self.pairs.piece(start, start + size).to(device)

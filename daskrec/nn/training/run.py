@@ -94,9 +94,9 @@ def _run(
         keeper = None
         if job.checkpoint_path is not None:
             keeper = Checkpoints(job.checkpoint_path, job.about)
-        training = Training(job.problem, job.plan, device, group, keeper)
         with _lost_processes_are_told(size, job.checkpoint_path):
-            best, history = training.run()
+            # The optimiser is let go of before weights are handed over.
+            best, history = Training(job.problem, job.plan, device, group, keeper).run()
         if rank > 0:
             return None
         return Shared.stored(_plain(best), folder), table(history)

@@ -25,6 +25,7 @@ from daskrec.engine.shared import Shared
 
 WINDOW = 1 << 25  # log rows of a window: 256 MB of entries
 PAGES = 16  # of a window
+_KEYS = 1 << 20  # drawn for at once
 
 T = TypeVar("T")
 
@@ -120,9 +121,14 @@ class Split:
 
     def held_out(self, a: Vector, b: Vector | int = 0) -> Vector:
         """Tell of each key whether it is for validation."""
+        held = np.zeros(len(a), dtype=bool)
         if self.share == 0:
-            return np.zeros(len(a), dtype=bool)
-        held: Vector = uniform(stream(self.seed, "neural.validation"), a, b) < self.share
+            return held
+        seed = stream(self.seed, "neural.validation")
+        for start in range(0, len(a), _KEYS):  # words and numbers are 16 bytes a key
+            part = slice(start, start + _KEYS)
+            keys = b if isinstance(b, int) else b[part]
+            held[part] = uniform(seed, a[part], keys) < self.share
         return held
 
 
@@ -161,7 +167,9 @@ def windows(source: Source, seed: int, epoch: int | None) -> Iterator[Window]:
 def shuffled(seed: int, epoch: int, number: int, count: int) -> Vector:
     """Return the numbers below ``count`` in an order of their own for each epoch and window."""
     key = np.array([seed % (1 << 64), (epoch << 32) | number], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key)).permutation(count)
+    order = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
+    np.random.Generator(np.random.Philox(key=key)).shuffle(order)
+    return order
 
 
 def prefetched(items: Iterable[T], depth: int = 3) -> Iterator[T]:
