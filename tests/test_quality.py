@@ -7,7 +7,17 @@ import pytest
 from benchmarks import leaderboard_data, protocols
 from benchmarks.protocols import LeaveOneOut, Split, full_ranking, leave_one_out
 from daskrec.metrics import NDCG
-from daskrec.models import KNN, SLIM, ALSWrap, ImplicitWrap, LightFMWrap, PopRec, Word2VecRec
+from daskrec.models import (
+    KNN,
+    SLIM,
+    ALSWrap,
+    ImplicitWrap,
+    LightFMWrap,
+    MultVAE,
+    NeuroMF,
+    PopRec,
+    Word2VecRec,
+)
 
 pytestmark = pytest.mark.data
 
@@ -67,6 +77,33 @@ def test_wrapped_lightfm_on_movies(movies: LeaveOneOut) -> None:
     hits, ndcg = leave_one_out(LightFMWrap(16, random_state=0, epochs=4), movies)
     assert hits >= 0.60
     assert ndcg >= 0.345
+
+
+def test_auto_encoder_on_movies(movies: LeaveOneOut) -> None:
+    params = {"dropout": 0.5, "anneal": 0.2, "activation": "tanh", "batch_size": 500}
+    model = MultVAE(2e-3, 12, 64, 200, **params, validation_share=0.02, seed=0)
+    hits, ndcg = leave_one_out(model, movies)
+    assert hits >= 0.59
+    assert ndcg >= 0.335
+
+
+def test_neural_factors_on_movies(movies: LeaveOneOut) -> None:
+    params = {"l2_reg": 0.05, "count_negative_sample": 4, "batch_size": 16384, "seed": 0}
+    for more, least in (
+        ({"epochs": 5, "embedding_gmf_dim": 32}, (0.60, 0.34)),
+        (
+            {
+                "epochs": 3,
+                "embedding_gmf_dim": 16,
+                "embedding_mlp_dim": 16,
+                "hidden_mlp_dims": [32, 16],
+            },
+            (0.57, 0.32),
+        ),
+    ):
+        hits, ndcg = leave_one_out(NeuroMF(0.01, **params, **more, validation_share=0.02), movies)
+        assert hits >= least[0]
+        assert ndcg >= least[1]
 
 
 def test_vectors_of_sequences_on_the_date_split_of_movies(data: Path) -> None:
