@@ -171,7 +171,8 @@ class NeuroMF(ItemVectorModel, TorchRecommender):
 
     def _saved_params(self, params: dict[str, Any]) -> dict[str, Any]:
         widths = params["hidden_mlp_dims"]
-        return params | {"hidden_mlp_dims": None if widths is None else [int(w) for w in widths]}
+        plain = None if widths is None else [int(width) for width in widths]
+        return super()._saved_params(params) | {"hidden_mlp_dims": plain}
 
     def _problem(self, source: Source, seed: int) -> NeuroMFProblem:
         return NeuroMFProblem(

@@ -149,8 +149,8 @@ class TorchRecommender(Recommender):
     def _about(self, source: Source, seed: int) -> dict[str, Any]:
         """Say what is trained, for checkpoints."""
         params = {
-            name: value
-            for name, value in self.get_params().items()
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in self._saved_params(self.get_params()).items()
             if name not in self._free_in_training
         }
         return {
@@ -162,6 +162,10 @@ class TorchRecommender(Recommender):
             "log": f"{source.digest:016x}",
             **params,
         }
+
+    def _saved_params(self, params: dict[str, Any]) -> dict[str, Any]:
+        path = params["checkpoint_path"]
+        return params | {"checkpoint_path": None if path is None else str(path)}
 
     def load_model(self, path: Any) -> None:
         """Take the weights of a file or a folder of checkpoints in place of those of the fit.

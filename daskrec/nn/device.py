@@ -1,6 +1,7 @@
 """Where a network is trained: the device, its number type, the threads."""
 
-import importlib.util
+import importlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     import torch
 
 PRECISIONS = ("auto", "single", "mixed")
+_lock = threading.Lock()
+_depth, _before = 0, 1
 
 
 def require(package: str = "torch") -> Any:
@@ -59,11 +62,22 @@ def is_mixed(precision: str, device: "torch.device") -> bool:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads; its own number is put back."""
+    """Let torch use so many threads; the last user of this context puts its own number back.
+
+    The number belongs to the process: of several trainings side by side the last to come
+    decides.
+    """
+    global _depth, _before
     torch = require()
-    before = torch.get_num_threads()
+    with _lock:
+        if _depth == 0:
+            _before = torch.get_num_threads()
+        _depth += 1
     torch.set_num_threads(max(1, count))
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _lock:
+            _depth -= 1
+            if _depth == 0:
+                torch.set_num_threads(_before)

@@ -20,6 +20,7 @@ from support.logs import assert_same, random_log, with_empty_partitions
 import daskrec
 from daskrec.errors import FormatError, NotFittedError
 from daskrec.models import MultVAE, NeuroMF
+from daskrec.nn import device as devices
 from daskrec.nn.training import source
 from daskrec.nn.training.neuro_mf import PIECE
 
@@ -167,6 +168,24 @@ def test_a_folder_of_checkpoints_is_gone_on_from(make, tmp_path) -> None:
         make(epochs=3, checkpoint_path=half).fit(LOG)
     names = {entry.name.partition("-")[0] for entry in Path(path).iterdir()}
     assert names == {"manifest.json", "weights", "optimiser", "best"}
+
+
+def test_parameters_may_be_of_numpy_and_paths_of_pathlib(make, tmp_path) -> None:
+    params = {"epochs": np.int64(2), "learning_rate": np.float64(0.02)}
+    model = make(**params, checkpoint_path=tmp_path / "kept").fit(LOG)
+    assert_equal(make(**params, checkpoint_path=tmp_path / "kept").fit(LOG), model)
+    model.save(tmp_path / "model")
+    assert daskrec.load(tmp_path / "model").checkpoint_path == str(tmp_path / "kept")
+
+
+def test_trainings_side_by_side_leave_the_threads_as_they_were() -> None:
+    before = torch.get_num_threads()
+    first, second = devices.threads(1), devices.threads(3)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert torch.get_num_threads() == before
 
 
 def test_without_a_seed_a_training_goes_on_with_its_own(make, tmp_path) -> None:
