@@ -15,9 +15,10 @@ from daskrec.models.recommender import Recommender
 from daskrec.nn import device as devices
 from daskrec.nn.training import history
 from daskrec.nn.training.checkpoint import best_weights, stored_seed
-from daskrec.nn.training.loop import Plan, Problem
+from daskrec.nn.training.problem import Problem
 from daskrec.nn.training.run import Job, train
 from daskrec.nn.training.source import Source
+from daskrec.nn.training.state import Plan
 from daskrec.params import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:

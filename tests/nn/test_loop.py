@@ -14,9 +14,10 @@ from support.lines import Line
 
 from daskrec.errors import FormatError
 from daskrec.nn.training.checkpoint import Checkpoints, best_weights
-from daskrec.nn.training.loop import COLUMNS, Plan, Training
+from daskrec.nn.training.loop import Training
 from daskrec.nn.training.parallel import Group
 from daskrec.nn.training.run import Job, train
+from daskrec.nn.training.state import COLUMNS, Plan
 
 PLAN = Plan(0.1, 6, 0.0, 0.2, 3, None)
 CPU = torch.device("cpu")
@@ -169,7 +170,7 @@ def test_checkpoints_go_to_any_file_system() -> None:
 KILLED = """
 import sys, time
 from support.lines import Line
-from daskrec.nn.training.loop import Plan
+from daskrec.nn.training.state import Plan
 from daskrec.nn.training.run import Job, train
 class Slow(Line):
     def loss(self, *args):

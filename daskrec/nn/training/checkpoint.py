@@ -24,7 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 from daskrec.engine.arrays import open_folder
 from daskrec.errors import FormatError
 from daskrec.nn.device import require
-from daskrec.nn.training.loop import State, Tensors
+from daskrec.nn.training.state import State, Tensors
 
 if TYPE_CHECKING:
     import torch

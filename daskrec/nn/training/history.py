@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from daskrec.engine.arrays import Vector
-from daskrec.nn.training.loop import COLUMNS
+from daskrec.nn.training.state import COLUMNS
 from daskrec.report.draw import draw
 from daskrec.report.figures import numbers
 from daskrec.report.theme import axis, marks

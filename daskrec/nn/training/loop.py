@@ -8,134 +8,19 @@ far it came.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from daskrec import progress
+from daskrec.engine import runtime
 from daskrec.nn.device import require
 from daskrec.nn.training.parallel import Group
+from daskrec.nn.training.problem import Batch, Problem
 from daskrec.nn.training.source import prefetched
+from daskrec.nn.training.state import COLUMNS, Keeper, Plan, State, Tensors
 
 if TYPE_CHECKING:
     import torch
-
-COLUMNS = ("epoch", "loss", "val_loss", "learning_rate", "seconds", "rate")
-Tensors = dict[str, "torch.Tensor"]
-
-
-class Batch(Protocol):
-    """Some examples, as tensors."""
-
-    count: int  # of the batch in all processes together
-
-    def pieces(self, device: "torch.device") -> "Iterator[Any]":
-        """Yield the examples of this process on the device, as many as are learned at once."""
-
-
-class Problem(Protocol):
-    """What is learned."""
-
-    label: str
-    keeps_gradients: bool  # their memory, from step to step
-
-    def start(self, device: "torch.device") -> "torch.nn.Module":
-        """Return the network with its first weights on the device.
-
-        What losses need besides batches is put there too.
-        """
-
-    def batches(self, epoch: int | None, group: Group) -> "Iterator[Batch]":
-        """Return the batches of an epoch, or (None) those of the validation."""
-
-    def steps(self) -> int:
-        """Return about how many batches an epoch has."""
-
-    def operations(self) -> int:
-        """Return about how many multiply-adds an update takes."""
-
-    def loss(self, network: Any, piece: Any, epoch: int | None, update: int) -> "torch.Tensor":
-        """Return the loss of a piece, summed over what ``terms`` counts.
-
-        Parameters
-        ----------
-        network, piece
-            The network, and some examples.
-        epoch
-            Of the draws; None in validation.
-        update
-            How many updates were made before.
-        """
-
-    def learn(
-        self, network: Any, piece: Any, epoch: int, update: int, scale: float
-    ) -> "torch.Tensor":
-        """Add the gradient of ``scale`` times the loss to those of the weights; return the loss.
-
-        Gradients are zero or None before the first piece of a batch, as ``keeps_gradients``
-        says.
-        """
-
-    def terms(self, count: int) -> int:
-        """Return how many terms the loss of so many examples is the sum of."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How it is learned; see the parameters of ``TorchRecommender``."""
-
-    learning_rate: float
-    epochs: int
-    weight_decay: float
-    factor: float
-    patience: int
-    early_stopping: int | None
-    checkpoint_steps: int | None = None
-
-
-@dataclass
-class State:
-    """How far a training came.
-
-    Attributes
-    ----------
-    epoch, step
-        The next batch: of which epoch, and its number there.
-    updates
-        Updates made.
-    total, terms, seconds
-        Sum of the losses of the unfinished epoch, what it is a sum of, time that it took.
-    history
-        A row an epoch, with ``COLUMNS``.
-    best_epoch, best_value
-        The best epoch so far.
-    finished
-        Whether training is over.
-    scheduler
-        State of the schedule of the learning rate.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    updates: int = 0
-    total: float = 0.0
-    terms: int = 0
-    seconds: float = 0.0
-    history: list[list[float]] = field(default_factory=list)
-    best_epoch: int = -1
-    best_value: float = math.inf
-    finished: bool = False
-    scheduler: dict[str, Any] = field(default_factory=dict)
-
-
-class Keeper(Protocol):
-    """Keeps states of a training."""
-
-    def load(self) -> tuple[State, Tensors, Tensors, Tensors | None] | None:
-        """Return state, weights, tensors of the optimiser and best weights, or None."""
-
-    def save(self, state: State, weights: Tensors, optimiser: Tensors, best: Tensors) -> None:
-        """Keep them."""
 
 
 class Training:
@@ -274,9 +159,11 @@ class Training:
         state.finished = stops or state.epoch >= plan.epochs
         if waited == 0 and not state.finished:
             self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        step(
-            0, f"{self.problem.label}: loss {loss:.4g}, validation {validated:.4g}, {speed:,.0f}/s"
-        )
+        said = f"loss {loss:.4g}, validation {validated:.4g}, {speed:,.0f}/s"
+        step(0, f"{self.problem.label}: {said}")
+        if self.group.rank == 0:  # on a worker there is no bar
+            epoch = f"epoch {state.epoch} of {plan.epochs}"
+            runtime.logger.info("%s, %s: %s", self.problem.label, epoch, said)
         self._keep()
 
     # ------------------------------------------------------------ checkpoints

@@ -27,7 +27,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class MultVAEProblem:
-    """Histories to be rebuilt; see ``daskrec.nn.training.loop.Problem``.
+    """Histories to be rebuilt; see ``daskrec.nn.training.problem.Problem``.
 
     Parameters
     ----------

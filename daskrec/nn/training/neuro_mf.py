@@ -32,7 +32,7 @@ class Shape:
 
 @dataclass
 class NeuroMFProblem:
-    """Pairs to be told apart; see ``daskrec.nn.training.loop.Problem``.
+    """Pairs to be told apart; see ``daskrec.nn.training.problem.Problem``.
 
     Parameters
     ----------

@@ -12,8 +12,10 @@ from daskrec.engine.threads import cores
 from daskrec.engine.weights import Weights
 from daskrec.nn import device as devices
 from daskrec.nn.training.checkpoint import Checkpoints
-from daskrec.nn.training.loop import Plan, Problem, Tensors, Training, table
+from daskrec.nn.training.loop import Training, table
 from daskrec.nn.training.parallel import joined
+from daskrec.nn.training.problem import Problem
+from daskrec.nn.training.state import Plan, Tensors
 
 # Multiply-adds of an update below which threads cost more than they give.
 _FEW = 10_000_000
