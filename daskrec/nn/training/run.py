@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Vector
+from daskrec.engine.footprint import release_unused
 from daskrec.engine.shared import Shared
 from daskrec.engine.threads import cores
 from daskrec.engine.weights import Weights
@@ -96,6 +97,7 @@ def _run(
         keeper = None
         if job.checkpoint_path is not None:
             keeper = Checkpoints(job.checkpoint_path, job.about)
+        release_unused()
         with _lost_processes_are_told(size, job.checkpoint_path):
             # The optimiser is let go of before weights are handed over.
             best, history = Training(job.problem, job.plan, device, group, keeper).run()
