@@ -72,7 +72,8 @@ class NeuroMF(ItemVectorModel, TorchRecommender):
     for every row and every drawn pair; the first layer is a sum of a part of the user and one
     of the item, each made once in a batch. Memory: 16 to 20 bytes a weight (embeddings and
     biases of all users and items), 20 bytes for each of up to 33 million log rows at a time, 8
-    bytes for each interaction with ``exclude_positives``, and the activations of 131,072 rows.
+    bytes for each interaction with ``exclude_positives``, and the activations of 32,768 rows
+    (131,072 on a GPU).
 
     Recommending: without hidden layers, an inner product a pair; with them, the first layer is
     made once a user and once an item, and the others take their operations for each pair. Only
