@@ -25,7 +25,10 @@ TABLES = (
     "tuning",
     "metrics",
     "wrappers",
+    "neural",
 )
+# Tables that take more than five minutes: they run where they are named.
+LONG = ("strong", "neural_scale")
 # Commands with options of their own.
 COMMANDS = ("leaderboard", "original")
 
@@ -71,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog=f"Commands with options of their own (--help): {', '.join(COMMANDS)}.",
     )
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(TABLES)}")
+    shown = f"of {', '.join(TABLES)} (default all), and {', '.join(LONG)}"
+    parser.add_argument("names", nargs="*", metavar="name", help=shown)
     parser.add_argument("--rounds", type=int, default=7, help="of each contender (default 7)")
     parser.add_argument("--data", metavar="FOLDER", help="of data sets (default $DASKREC_DATA)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON lines there")

@@ -42,6 +42,41 @@ def memory(folder: str, name: str, size: str) -> dict[str, Any]:
     return {**bytes_at, "peak": _resident("VmHWM"), "rows": rows}
 
 
+def write(folder: str, users: str, items: str, rows: str) -> dict[str, Any]:
+    """Write a generated log as Parquet; return the rows that it has."""
+    import dask.dataframe as dd
+
+    from daskrec.datasets import synthetic
+
+    sizes = int(users), int(items), int(rows)
+    synthetic(
+        *sizes, npartitions=max(sizes[2] // 1_000_000, 1), timestamps=False, seed=0
+    ).to_parquet(folder, write_index=False)
+    return {"rows": len(dd.read_parquet(folder))}
+
+
+def train(folder: str, name: str, params: str) -> dict[str, Any]:
+    """Fit a model on a Parquet log; return seconds, resident bytes and the last loss."""
+    import json
+
+    import dask.dataframe as dd
+
+    from daskrec import models
+
+    imports = _resident("VmRSS")
+    begin = perf_counter()
+    model = getattr(models, name)(**json.loads(params)).fit(dd.read_parquet(folder))
+    return {
+        "imports": imports,
+        "seconds": perf_counter() - begin,
+        "epoch": float(model.history_["seconds"].iloc[-1]),
+        "loss": float(model.history_["loss"].iloc[-1]),
+        "users": model.users_count,
+        "items": model.items_count,
+        "peak": _resident("VmHWM"),
+    }
+
+
 def _load(folder: str) -> Any:
     """Return the log in no more memory than it takes, which Parquet would need."""
     import numpy as np
@@ -60,5 +95,6 @@ def _resident(field: str) -> int:
 if __name__ == "__main__":
     import json
 
-    task: Any = {"startup": startup, "memory": memory}[sys.argv[1]]
+    tasks: dict[str, Any] = {"startup": startup, "memory": memory, "write": write, "train": train}
+    task = tasks[sys.argv[1]]
     print(json.dumps(task(*sys.argv[2:])))

@@ -10,15 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import venv
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmarks import environment
 from benchmarks import leaderboard_data as board
 
 REQUIREMENTS = ("replay-rec[spark]==0.22.0", "pyspark>=3.5,<3.6", "pandas<3", "setuptools")
@@ -30,8 +28,8 @@ def main(arguments: list[str]) -> int:
     """Run the original and print its figures."""
     options = _parser().parse_args(arguments)
     folder = data_folder(options.folder)
-    with _folder(options.env) as environment, _folder(options.out) as out:
-        python = make_environment(environment)
+    with environment.folder(options.env) as place, environment.folder(options.out) as out:
+        python = make_environment(place)
         figures = run(python, folder, options.data, out, options.model)
     text = json.dumps(figures, indent=1)
     if options.json:
@@ -43,11 +41,6 @@ def main(arguments: list[str]) -> int:
 def make_environment(folder: Path) -> Path:
     """Return the interpreter of an environment with the original, made where it is missing.
 
-    Parameters
-    ----------
-    folder
-        Of the environment; one that this function made before is taken as it is.
-
     Raises
     ------
     SystemExit
@@ -55,18 +48,7 @@ def make_environment(folder: Path) -> Path:
     """
     if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
         raise SystemExit("Spark needs Java 17: put java on the PATH or set JAVA_HOME")
-    python = folder / "bin" / "python"
-    installed = folder / "requirements.txt"
-    wanted = "\n".join(REQUIREMENTS)
-    if not (installed.is_file() and installed.read_text() == wanted):
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").is_file():
-            raise SystemExit(f"{folder} is not empty and no virtual environment: name another one")
-        venv.create(folder, with_pip=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS]
-        if subprocess.run(command, stdout=sys.stderr).returncode:
-            raise SystemExit(f"pip could not install {', '.join(REQUIREMENTS)} in {folder}")
-        installed.write_text(wanted)  # last: an installation cut short is done again
-    return python
+    return environment.make(folder, REQUIREMENTS)
 
 
 def run(
@@ -149,16 +131,6 @@ def _spec(entry: board.Entry) -> dict[str, Any]:
         "features": entry.features,
         "options": entry.options,
     }
-
-
-@contextmanager
-def _folder(given: Path | None) -> Iterator[Path]:
-    """Give a named folder, or a temporary one that goes at the end."""
-    if given is not None:
-        yield given.resolve()  # the other process works in another folder
-        return
-    with tempfile.TemporaryDirectory(prefix="daskrec-original-") as folder:
-        yield Path(folder)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -74,6 +74,11 @@ def rank_held_out(scored: pd.DataFrame, data: LeaveOneOut) -> tuple[float, float
     return float((place < 10).mean()), float(gains.mean())
 
 
+def among_all(model: Any, data: LeaveOneOut) -> tuple[float, float]:
+    """Return hit rate and NDCG at 10 of a fitted model among all items that a user has not."""
+    return rank_all(model.predict(data.train, 10), Split(data.train, data.held))
+
+
 def full_ranking(model: Any, data: Split) -> tuple[float, float]:
     """Fit a model; return its recall and NDCG at 20 over the users of the test."""
     return rank_all(model.fit(data.train).predict(data.train, 20), data)
