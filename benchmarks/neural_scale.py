@@ -36,7 +36,7 @@ def run(dataset: Dataset, rounds: int) -> Table:
     table.notes.append(
         "A generated log, written by a process before, and read as a Dask frame from Parquet by "
         f"one process without a client. The goal is {_LIMIT / 1e9:.0f} GB resident; users times "
-        f"items in float32 would be {4 * _USERS * _ITEMS / 1e9:.0f} GB. NeuroMF has its default sizes, "
-        "MultVAE narrow layers: its default would take ten times as long."
+        f"items in float32 would be {4 * _USERS * _ITEMS / 1e9:.0f} GB. NeuroMF has its default "
+        "sizes, MultVAE narrow layers: its own would take ten times as long."
     )
     return table
