@@ -16,7 +16,7 @@ from benchmarks.held_out import HeldOut, K
 from benchmarks.report import Table
 from daskrec.models import EASE, MultVAE, PopRec
 
-EPOCHS, RISE = 120, 400
+EPOCHS, RISE = 100, 400
 _SEEDS = (0, 1, 2, 3, 4)
 _WITHIN, _ABOVE_POPULARITY = 0.003, 1.5
 _NDCG = f"ndcg@{K}"
@@ -75,6 +75,7 @@ OURS = MultVAE(
     batch_size=vae_reference.BATCH,
     activation="tanh",
     anneal_steps=RISE,
+    validation_share=0.0,
 )
 _CONTENDERS: dict[str, Callable[[HeldOut, int], _Lists]] = {
     _REFERENCE: _reference,
