@@ -28,7 +28,7 @@ TABLES = (
     "neural",
 )
 # Tables that take more than five minutes: they run where they are named.
-LONG = ("strong", "neural_scale")
+LONG = ("strong", "neural_quality", "neural_scale")
 # Commands with options of their own.
 COMMANDS = ("leaderboard", "original")
 

@@ -13,7 +13,7 @@ from benchmarks import THREADS, protocols
 from benchmarks import leaderboard_data as board
 from benchmarks.data import Dataset
 from benchmarks.protocols import ITEM, USER
-from benchmarks.report import Table
+from benchmarks.report import QualityTable, Table
 from daskrec.models import ADMMSLIM, EASE, KNN, SLIM, ALSWrap, PopRec, Word2VecRec
 from daskrec.splitters import DateSplitter
 
@@ -52,18 +52,17 @@ _SHARED = ALSWrap(
 
 
 def run(dataset: Dataset, rounds: int) -> Table:
-    columns = ["test", "model", "hit rate or recall", "NDCG", "goal", ""]
-    table = Table("quality: leave-one-out on ml-1m at 10, full ranking on gowalla at 20", columns)
+    table = QualityTable("quality: leave-one-out on ml-1m at 10, full ranking on gowalla at 20")
     folder = os.environ.get("DASKREC_DATA")
     if not folder:
         table.notes.append("DASKREC_DATA is not set: nothing was measured.")
         return table
     movies, gowalla = protocols.movielens(Path(folder)), protocols.gowalla(Path(folder))
     for model, goal in _MOVIES:
-        _add(table, "ml-1m", repr(model), protocols.leave_one_out(model, movies), goal)
-        _add(table, "ml-1m, all items", repr(model), protocols.among_all(model, movies), None)
+        table.add_quality("ml-1m", repr(model), protocols.leave_one_out(model, movies), goal)
+        table.add_quality("ml-1m, all items", repr(model), protocols.among_all(model, movies), None)
     for model, goal in _GOWALLA:
-        _add(table, "gowalla", repr(model), protocols.full_ranking(model, gowalla), goal)
+        table.add_quality("gowalla", repr(model), protocols.full_ranking(model, gowalla), goal)
     _beside_implicit(table, movies, gowalla)
     _tuned(table, Path(folder))
     table.notes.append(
@@ -74,7 +73,7 @@ def run(dataset: Dataset, rounds: int) -> Table:
     return table
 
 
-def _tuned(table: Table, folder: Path) -> None:
+def _tuned(table: QualityTable, folder: Path) -> None:
     """Tune ADMMSLIM on the last days of the training, and test it on those after it."""
     split = board.load(folder, "ml-1m")
     inner = DateSplitter(board.SHARE, drop_cold_items=True, drop_cold_users=True)
@@ -85,30 +84,24 @@ def _tuned(table: Table, folder: Path) -> None:
     recs = model.fit(split.train).predict(split.train, board.K, users=split.users)
     found = board.measure(recs, split)
     name = f"tuned by {_BUDGET} trials: {model!r}"
-    _add(table, "ml-1m, dates, at 10", name, (found["HitRate"], found["NDCG"]), (0.0, 0.255))
+    table.add_quality("ml-1m, dates, at 10", name, (found["HitRate"], found["NDCG"]), (0.0, 0.255))
 
 
-def _beside_implicit(table: Table, movies: protocols.LeaveOneOut, gowalla: protocols.Split) -> None:
+def _beside_implicit(
+    table: QualityTable, movies: protocols.LeaveOneOut, gowalla: protocols.Split
+) -> None:
     peer = _Implicit(movies.train)
     theirs = protocols.rank_held_out(peer.scores(movies.pairs), movies)
-    _add(table, "ml-1m", "same: implicit", theirs, None)
+    table.add_quality("ml-1m", "same: implicit", theirs, None)
     ours = protocols.leave_one_out(_SHARED, movies)
-    _add(table, "ml-1m", "same: ALSWrap", ours, tuple(_WITHIN * figure for figure in theirs))
+    table.add_quality("ml-1m", "same: ALSWrap", ours, tuple(_WITHIN * figure for figure in theirs))
     peer = _Implicit(gowalla.train)
     theirs = protocols.rank_all(peer.lists(20), gowalla)
-    _add(table, "gowalla", "same: implicit", theirs, None)
+    table.add_quality("gowalla", "same: implicit", theirs, None)
     ours = protocols.full_ranking(_SHARED, gowalla)
-    _add(table, "gowalla", "same: ALSWrap", ours, tuple(_WITHIN * figure for figure in theirs))
-
-
-def _add(
-    table: Table, test: str, name: str, found: tuple[float, ...], goal: tuple[float, ...] | None
-) -> None:
-    passed = None if goal is None else all(a >= b for a, b in zip(found, goal, strict=True))
-    figures = [f"{figure:.4f}" for figure in found]
-    wanted = "" if goal is None else ", ".join(f"≥ {figure:.4f}" for figure in goal)
-    record = {"test": test, "model": name, "figures": found, "goal": goal}
-    table.add([test, f"`{name}`", *figures, wanted], record, passed)
+    table.add_quality(
+        "gowalla", "same: ALSWrap", ours, tuple(_WITHIN * figure for figure in theirs)
+    )
 
 
 class _Implicit:

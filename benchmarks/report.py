@@ -112,6 +112,23 @@ class SpeedTable(Table):
         self.add([*cells, str(goal or "")], record, passed)
 
 
+class QualityTable(Table):
+    """A table of hit rate (or recall) and NDCG on published tests."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title, ["test", "model", "hit rate or recall", "NDCG", "goal", ""])
+
+    def add_quality(
+        self, test: str, name: str, found: Sequence[float], goal: Sequence[float] | None
+    ) -> None:
+        """Add a row: what a model reached, and the least it has to reach."""
+        passed = None if goal is None else all(a >= b for a, b in zip(found, goal, strict=True))
+        figures = [f"{figure:.4f}" for figure in found]
+        wanted = "" if goal is None else ", ".join(f"≥ {figure:.4f}" for figure in goal)
+        record = {"test": test, "model": name, "figures": found, "goal": goal}
+        self.add([test, f"`{name}`", *figures, wanted], record, passed)
+
+
 def _summary(seconds: Seconds) -> dict[str, Any]:
     low, _, high = quantiles(seconds, n=4) if len(seconds) > 1 else [seconds[0]] * 3
     return {
