@@ -13,7 +13,7 @@ from daskrec.engine.arrays import Vector
 from daskrec.engine.csr import Csr
 from daskrec.engine.random import stream
 from daskrec.nn.training.parallel import Group
-from daskrec.nn.training.source import Source, Split, Window, shuffled, windows
+from daskrec.nn.training.source import Source, Split, Window, shuffle, windows
 
 _FEW = 100_000  # examples among which it is looked for one that is not for validation
 
@@ -104,10 +104,12 @@ class Course:
 
     def _ordered(self, held: Vector, epoch: int | None, number: int) -> Vector:
         """Return the examples of a window that are meant, in the order of the epoch."""
-        if epoch is None:
-            return np.flatnonzero(held)
-        chosen = np.flatnonzero(~held)
-        return chosen[shuffled(stream(self.seed, "neural.order"), epoch, number, len(chosen))]
+        chosen = np.flatnonzero(held if epoch is None else ~held)
+        if len(held) < 2**31:  # the largest array of a training, beside the log
+            chosen = chosen.astype(np.int32)
+        if epoch is not None:
+            shuffle(chosen, stream(self.seed, "neural.order"), epoch, number)
+        return chosen
 
     def _cut(self, chosen: Vector) -> Iterator[tuple[int, int, Vector]]:
         """Yield the size of each batch, and where this process's part begins, and the part."""

@@ -156,7 +156,7 @@ def windows(source: Source, seed: int, epoch: int | None) -> Iterator[Window]:
     cuts = np.linspace(0, source.user_count, pages + 1).astype(np.int64)
     order = np.arange(pages)
     if epoch is not None and pages > 1:
-        order = shuffled(stream(seed, "neural.pages"), epoch, 0, pages)
+        shuffle(order, stream(seed, "neural.pages"), epoch, 0)
     for number, first in enumerate(range(0, pages, PAGES)):
         mine = np.sort(order[first : first + PAGES])
         users = np.concatenate([np.arange(cuts[p], cuts[p + 1]) for p in mine])
@@ -164,12 +164,10 @@ def windows(source: Source, seed: int, epoch: int | None) -> Iterator[Window]:
         yield Window(users, parts[0] if len(parts) == 1 else stack(parts), number)
 
 
-def shuffled(seed: int, epoch: int, number: int, count: int) -> Vector:
-    """Return the numbers below ``count`` in an order of their own for each epoch and window."""
+def shuffle(values: Vector, seed: int, epoch: int, number: int) -> None:
+    """Bring values into an order of their own for each epoch and window, in place."""
     key = np.array([seed % (1 << 64), (epoch << 32) | number], dtype=np.uint64)
-    order = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
-    np.random.Generator(np.random.Philox(key=key)).shuffle(order)
-    return order
+    np.random.Generator(np.random.Philox(key=key)).shuffle(values)
 
 
 def prefetched(items: Iterable[T], depth: int = 3) -> Iterator[T]:
