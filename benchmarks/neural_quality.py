@@ -17,7 +17,7 @@ FACTORS = NeuroMF(
     0.01,
     30,
     embedding_gmf_dim=128,
-    l2_reg=0.07,
+    l2_reg=0.085,
     count_negative_sample=8,
     patience=1,
     batch_size=8192,
