@@ -10,7 +10,6 @@ from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from daskrec.engine.arrays import Vector
 from daskrec.engine.device import scoring_device
@@ -156,7 +155,7 @@ class NeuroScorer(VectorScorer):
                 device, vectors, self.item_vectors, self.layers, request, seen
             )
             rows = known[rows]
-        return order_equal(rows, items, expit(logits))
+        return order_equal(rows, items, _sigmoid(logits))
 
     def _ranked(self, vectors: Vector, *what: Any, **how: Any) -> Ranked:
         if self.layers is None:
@@ -170,5 +169,12 @@ class NeuroScorer(VectorScorer):
             table, layers = self.item_vectors.get(), self.layers.get()
             with single_threaded_blas():
                 logits = layers_pairs(vectors, table, layers, rows, items)
-        relevance: Vector = expit(logits.astype(np.float64))
-        return relevance
+        return _sigmoid(logits.astype(np.float64))
+
+
+def _sigmoid(logits: Vector) -> Vector:
+    """Return 1 / (1 + exp(-logit)), exact for very small ones too."""
+    from scipy.special import expit  # slow to import, and the library itself needs none of it
+
+    relevance: Vector = expit(logits)
+    return relevance
