@@ -30,10 +30,9 @@ def require(package: str = "torch") -> Any:
 
 def check_device(device: Any) -> None:
     """Raise ValueError unless a parameter names a device: ``"auto"``, ``"cpu"``, ``"cuda:1"``."""
-    kind, _, number = device.partition(":") if isinstance(device, str) else ("", "", "")
-    if kind not in {"auto", "cpu", "cuda"} or (
-        number and not (kind == "cuda" and number.isdigit())
-    ):
+    kind, colon, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    numbered = not colon or (kind == "cuda" and number.isdigit())
+    if kind not in {"auto", "cpu", "cuda"} or not numbered:
         raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:<n>', not {device!r}")
 
 

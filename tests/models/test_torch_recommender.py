@@ -314,7 +314,7 @@ def test_a_gpu_that_is_not_there_is_an_error(make) -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(RuntimeError, match="torch sees 0 GPUs"):
         make(device="cuda").fit(LOG)
-    for wrong in ("gpu", "cuda:x", 1):
+    for wrong in ("gpu", "cuda:x", "cuda:", "cpu:0", 1):
         with pytest.raises(ValueError, match="device must be"):
             make(device=wrong)
 
