@@ -1,4 +1,4 @@
-"""Where scores are computed: by numpy here, or by torch on a GPU.
+"""The parameter ``device``: whether this process works on a GPU by torch, and on which.
 
 Nothing here imports torch unless a GPU asks for it: the import takes seconds, and scoring on a
 CPU needs none.
@@ -8,10 +8,19 @@ import ctypes
 import importlib.util
 import sys
 from functools import lru_cache
+from typing import Any
 
 
-def scoring_device(device: str) -> str | None:
-    """Return the torch device on which this process scores; None for numpy.
+def check_device(device: Any) -> None:
+    """Raise ValueError unless a parameter names a device: ``"auto"``, ``"cpu"``, ``"cuda:1"``."""
+    kind, colon, number = device.partition(":") if isinstance(device, str) else ("", "", "")
+    numbered = not colon or (kind == "cuda" and number.isdigit())
+    if kind not in {"auto", "cpu", "cuda"} or not numbered:
+        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:<number>', not {device!r}")
+
+
+def chosen_gpu(device: str) -> str | None:
+    """Return the GPU that this process works on, as torch names it; None for the CPU.
 
     Parameters
     ----------
@@ -26,17 +35,16 @@ def scoring_device(device: str) -> str | None:
     RuntimeError
         A GPU is asked for, and torch can use none of that number here.
     """
+    check_device(device)
     if device == "cpu":
         return None
+    count = _usable_gpus()
     if device == "auto":
-        return "cuda" if _usable_gpus() else None
-    kind, _, number = device.partition(":")
-    if kind != "cuda" or not (number.isdigit() or device == kind):
-        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:<number>', not {device!r}")
-    if int(number or 0) >= _usable_gpus():
+        return "cuda" if count else None
+    if int(device.partition(":")[2] or 0) >= count:
         raise RuntimeError(
-            f"device is {device!r}, and torch finds no such GPU on this machine: "
-            "set_params(device='auto') scores on the CPU where there is none"
+            f"device is {device!r}, and there is no such GPU on this machine: torch sees {count} "
+            "GPUs here; set_params(device='auto') works on the CPU where there is none"
         )
     return device
 

@@ -5,17 +5,13 @@ many times a second. Workers elsewhere tell the scheduler their memory about twi
 and it is taken from there.
 """
 
-import ctypes
 import importlib
 import os
 import socket
-import sys
 import threading
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
-
-import pyarrow as pa
 
 from daskrec.engine import runtime
 
@@ -126,15 +122,3 @@ class _Elsewhere:
 
 def _whereabouts() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
-
-
-def release_unused() -> None:
-    """Give memory back that was freed in this process, before a long work that needs much.
-
-    Reading a log leaves a few times its size with the allocators of Arrow and of the C library.
-    """
-    pa.default_memory_pool().release_unused()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
-        if trim is not None:
-            trim(0)

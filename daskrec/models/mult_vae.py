@@ -7,14 +7,14 @@ import numpy as np
 from daskrec.data.blocks import Features, UserBlock
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.shared import RowShards, Shared
-from daskrec.engine.weights import Weights
+from daskrec.engine.weights import Weights, derived
 from daskrec.models.base import NO_FEATURES
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.torch_recommender import TorchRecommender
 from daskrec.models.vector_frames import as_lists, factor_frame, finish, names_of, role_of
-from daskrec.nn.inference.mult_vae import VaeScorer
+from daskrec.nn.inference.mult_vae import MultVAEScorer
+from daskrec.nn.training.examples import Course
 from daskrec.nn.training.mult_vae import MultVAEProblem, Shape
-from daskrec.nn.training.source import Source, Split
 from daskrec.params import check_choice, check_number, check_whole
 
 
@@ -100,6 +100,7 @@ class MultVAE(ItemVectorModel, TorchRecommender):
     can_predict_cold_users: ClassVar[bool] = True
     _needs_history: ClassVar[bool] = True
     _l2_scale: ClassVar[int] = 5_000
+    _by_row: ClassVar[bool] = False
     _search_space: ClassVar[dict[str, Any]] = {
         "learning_rate": {"type": "loguniform", "args": [1e-4, 0.5]},
         "dropout": {"type": "uniform", "args": [0, 0.5]},
@@ -174,32 +175,21 @@ class MultVAE(ItemVectorModel, TorchRecommender):
             raise ValueError(f"dropout must be a number below 1, not {self.dropout!r}")
         check_choice("activation", self.activation, ("relu", "tanh"))
 
-    def _problem(self, source: Source, seed: int) -> MultVAEProblem:
-        return MultVAEProblem(
-            source,
-            Split(float(self.validation_share), seed),
-            int(self.batch_size),
-            seed,
-            Shape(int(self.hidden_dim), int(self.latent_dim), float(self.dropout), self.activation),
-            float(self.anneal),
-            int(self.anneal_steps),
-            self.precision,
+    def _problem(self, course: Course) -> MultVAEProblem:
+        shape = Shape(
+            int(self.hidden_dim), int(self.latent_dim), float(self.dropout), self.activation
         )
+        anneal, steps = float(self.anneal), int(self.anneal_steps)
+        return MultVAEProblem(course, shape, anneal, steps, self.precision)
 
-    def _take_weights(self, weights: Shared[Weights]) -> None:
-        super()._take_weights(weights)
-        self._items: Shared[Vector] | None = None
-
-    def _scorer(self, features: Features) -> VaeScorer:
+    def _scorer(self, features: Features) -> MultVAEScorer:
         learned = self._learned_with or self.get_params()
-        return VaeScorer(self._weights, learned["activation"], self.device)
+        return MultVAEScorer(self._weights, learned["activation"], self.device)
 
     def _item_vectors(self) -> Shared[Vector]:
         """Return the rows of the last layer, items x ``hidden_dim``."""
         _ = self._fitted
-        if self._items is None:
-            self._items = Shared(np.ascontiguousarray(self._weights.get()["decoder.1.weight"]))
-        return self._items
+        return derived(self._weights, _last_layer)
 
     def get_features(self, ids: Any, log: Any = None) -> tuple[Any, int | None]:
         """Return the latent means of users, or the vectors of items.
@@ -243,6 +233,12 @@ class MultVAE(ItemVectorModel, TorchRecommender):
         return finish(fitted, tasks, fitted.some_users, "user"), length
 
 
-def _latent_rows(block: UserBlock, scorer: VaeScorer, names: tuple[str, str]) -> dict[str, Array]:
+def _last_layer(weights: Weights) -> Shared[Vector]:
+    return Shared(np.ascontiguousarray(weights["decoder.1.weight"]))
+
+
+def _latent_rows(
+    block: UserBlock, scorer: MultVAEScorer, names: tuple[str, str]
+) -> dict[str, Array]:
     rows, means = scorer.latent_means(block.matrix)
     return {names[0]: block.user_ids.decode(rows), names[1]: as_lists(means)}

@@ -9,13 +9,13 @@ from daskrec.data.blocks import Features
 from daskrec.engine.arrays import Vector
 from daskrec.engine.score import Scorer
 from daskrec.engine.shared import RowShards, Shared
-from daskrec.engine.weights import Weights
+from daskrec.engine.weights import Weights, derived
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.torch_recommender import TorchRecommender
 from daskrec.models.vector_frames import factor_frame, role_of
-from daskrec.nn.inference.neuro_mf import NeuroScorer
+from daskrec.nn.inference.neuro_mf import NeuroMFScorer
+from daskrec.nn.training.examples import Course
 from daskrec.nn.training.neuro_mf import NeuroMFProblem, Shape
-from daskrec.nn.training.source import Source, Split
 from daskrec.params import check_whole
 
 _DEFAULT_DIM = 128
@@ -175,40 +175,16 @@ class NeuroMF(ItemVectorModel, TorchRecommender):
         plain = None if widths is None else [int(width) for width in widths]
         return super()._saved_params(params) | {"hidden_mlp_dims": plain}
 
-    def _problem(self, source: Source, seed: int) -> NeuroMFProblem:
-        return NeuroMFProblem(
-            source,
-            Split(float(self.validation_share), seed),
-            int(self.batch_size),
-            seed,
-            self._shape(),
-            int(self.count_negative_sample),
-            bool(self.exclude_positives),
-            self.precision,
-        )
-
-    def _take_weights(self, weights: Shared[Weights]) -> None:
-        super()._take_weights(weights)
-        self._items: Shared[Vector] | None = None
+    def _problem(self, course: Course) -> NeuroMFProblem:
+        drawn, excluded = int(self.count_negative_sample), bool(self.exclude_positives)
+        return NeuroMFProblem(course, self._shape(), drawn, excluded, self.precision)
 
     def _scorer(self, features: Features) -> Scorer:
-        return NeuroScorer.of(self._fitted.user_ids, self._weights, self.device)
-
-    def _vectors(self, role: str) -> Vector:
-        """Return the embeddings of a side, biases added: those of both branches side by side."""
-        weights = self._weights.get()
-        parts = [
-            weights[f"{branch}.{role}_embedding.weight"] + weights[f"{branch}.{role}_biases.weight"]
-            for branch in ("gmf", "mlp")
-            if f"{branch}.{role}_embedding.weight" in weights
-        ]
-        return np.ascontiguousarray(np.concatenate(parts, axis=1))
+        return NeuroMFScorer.of(self._fitted.user_ids, self._weights, self.device)
 
     def _item_vectors(self) -> Shared[Vector]:
         _ = self._fitted
-        if self._items is None:
-            self._items = Shared(self._vectors("item"))
-        return self._items
+        return derived(self._weights, _vectors_of_items)
 
     def get_features(self, ids: Any) -> tuple[Any, int | None]:
         """Return the embeddings of users or of items.
@@ -227,7 +203,19 @@ class NeuroMF(ItemVectorModel, TorchRecommender):
             Of the vectors: ``embedding_gmf_dim + embedding_mlp_dim``.
         """
         fitted, role = self._fitted, role_of(ids)
-        table = RowShards.of(
-            self._vectors("user") if role == "user" else self._item_vectors().get()
-        )
+        table = RowShards.of(_vectors(self._weights.get(), role))
         return factor_frame(fitted, ids, role, table), table.shards[0].get().shape[1]
+
+
+def _vectors(weights: Weights, role: str) -> Vector:
+    """Return the embeddings of a side, biases added: those of both branches side by side."""
+    parts = [
+        weights[f"{branch}.{role}_embedding.weight"] + weights[f"{branch}.{role}_biases.weight"]
+        for branch in ("gmf", "mlp")
+        if f"{branch}.{role}_embedding.weight" in weights
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _vectors_of_items(weights: Weights) -> Shared[Vector]:
+    return Shared(_vectors(weights, "item"))

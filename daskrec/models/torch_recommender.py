@@ -9,15 +9,17 @@ import pandas as pd
 
 from daskrec.data.blocks import Interactions
 from daskrec.engine.arrays import Vector
+from daskrec.engine.device import check_device
 from daskrec.engine.shared import Shared
 from daskrec.engine.weights import Weights
 from daskrec.models.recommender import Recommender
 from daskrec.nn import device as devices
 from daskrec.nn.training import history
 from daskrec.nn.training.checkpoint import best_weights, stored_seed
+from daskrec.nn.training.examples import Course, usable_split
 from daskrec.nn.training.problem import Problem
 from daskrec.nn.training.run import Job, train
-from daskrec.nn.training.source import Source
+from daskrec.nn.training.source import Source, Split
 from daskrec.nn.training.state import Plan
 from daskrec.params import check_choice, check_number, check_whole
 
@@ -45,6 +47,7 @@ class TorchRecommender(Recommender):
          "checkpoint_steps", "seed"}
     )  # fmt: skip
     _l2_scale: ClassVar[int] = _L2_SCALE
+    _by_row: ClassVar[bool] = True  # examples are rows of the log, and not users
 
     learning_rate: float
     epochs: int
@@ -67,12 +70,8 @@ class TorchRecommender(Recommender):
     # ------------------------------------------------------------ what a model writes
 
     @abstractmethod
-    def _problem(self, source: Source, seed: int) -> Problem:
+    def _problem(self, course: Course) -> Problem:
         """Return what is learned."""
-
-    def _take_weights(self, weights: Shared[Weights]) -> None:
-        """Take weights, and let go of what was made of others."""
-        self._weights = weights
 
     # ------------------------------------------------------------ training
 
@@ -90,7 +89,7 @@ class TorchRecommender(Recommender):
             raise ValueError(f"factor must be a number below 1, not {self.factor!r}")
         if not self.validation_share < 1:
             raise ValueError(f"validation_share must be below 1, not {self.validation_share!r}")
-        devices.check_device(self.device)
+        check_device(self.device)
         check_choice("precision", self.precision, devices.PRECISIONS)
 
     def fit(self, log: Any) -> Any:
@@ -133,11 +132,13 @@ class TorchRecommender(Recommender):
             )
             about = self._about(source, seed) if checkpoint_path is not None else {}
             path = None if checkpoint_path is None else str(checkpoint_path)
-            job = Job(self._problem(source, seed), plan, self.device, path, about)
+            split = usable_split(source, Split(float(self.validation_share), seed), self._by_row)
+            course = Course(source, split, int(self.batch_size), seed)
+            job = Job(self._problem(course), plan, self.device, path, about)
             weights, rows = train(job, int(self.data_parallel))
         finally:
             source.release()
-        self._take_weights(weights)
+        self._weights = weights
         self._history_rows = Shared(rows)
 
     def _seed_of_training(self, checkpoint_path: str | None) -> int:
@@ -160,7 +161,7 @@ class TorchRecommender(Recommender):
             "users": source.user_count,
             "items": source.item_count,
             "rows": source.row_count,
-            "log": f"{source.digest:016x}",
+            "log": f"{source.digest():016x}",
             **params,
         }
 
@@ -191,7 +192,7 @@ class TorchRecommender(Recommender):
         if own != theirs:
             raise ValueError(f"{path} holds weights of {theirs}, and the model has {own}")
         arrays = {name: np.asarray(found[name], dtype=np.float32) for name in own}
-        self._take_weights(Shared(Weights(arrays)))
+        self._weights = Shared(Weights(arrays))
 
     # ------------------------------------------------------------ what is known of it
 
@@ -224,5 +225,5 @@ class TorchRecommender(Recommender):
         return {"weights": self._weights, "history": self._history_rows}
 
     def _set_state(self, state: dict[str, Any]) -> None:
-        self._take_weights(state["weights"])
+        self._weights = state["weights"]
         self._history_rows = state["history"]

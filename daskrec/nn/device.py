@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from daskrec.engine.device import chosen_gpu
+
 if TYPE_CHECKING:
     import torch
 
@@ -28,29 +30,9 @@ def require(package: str = "torch") -> Any:
         raise ImportError(f"neural models need {package}: pip install 'daskrec[neural]'") from error
 
 
-def check_device(device: Any) -> None:
-    """Raise ValueError unless a parameter names a device: ``"auto"``, ``"cpu"``, ``"cuda:1"``."""
-    kind, colon, number = device.partition(":") if isinstance(device, str) else ("", "", "")
-    numbered = not colon or (kind == "cuda" and number.isdigit())
-    if kind not in {"auto", "cpu", "cuda"} or not numbered:
-        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:<n>', not {device!r}")
-
-
 def choose(device: str) -> "torch.device":
-    """Return the device of a parameter, where the work is done.
-
-    Raises
-    ------
-    RuntimeError
-        A GPU is asked for, and there is none.
-    """
-    library = require()
-    there = library.cuda.is_available()
-    name = device if device != "auto" else "cuda" if there else "cpu"
-    chosen: torch.device = library.device(name)
-    if chosen.type == "cuda" and (not there or (chosen.index or 0) >= library.cuda.device_count()):
-        count = library.cuda.device_count() if there else 0
-        raise RuntimeError(f"device={device!r} was asked for, but torch sees {count} GPUs here")
+    """Return the device of a parameter, where the work is done; see ``chosen_gpu``."""
+    chosen: torch.device = require().device(chosen_gpu(device) or "cpu")
     return chosen
 
 

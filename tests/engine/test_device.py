@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from daskrec.engine import device
-from daskrec.engine.device import scoring_device
+from daskrec.engine.device import chosen_gpu
 
 
 @pytest.fixture
@@ -21,33 +21,33 @@ def gpus(monkeypatch):
 )
 @pytest.mark.usefixtures("gpus")
 def test_with_gpus(name, found):
-    assert scoring_device(name) == found
+    assert chosen_gpu(name) == found
 
 
 @pytest.mark.usefixtures("gpus")
 def test_a_gpu_that_is_not_there():
     with pytest.raises(RuntimeError, match=r"'cuda:2'.*no such GPU.*device='auto'"):
-        scoring_device("cuda:2")
+        chosen_gpu("cuda:2")
 
 
 def test_without_gpus(monkeypatch):
     monkeypatch.setattr(device, "_usable_gpus", lambda: 0)
-    assert scoring_device("auto") is None
+    assert chosen_gpu("auto") is None
     with pytest.raises(RuntimeError, match="no such GPU"):
-        scoring_device("cuda")
+        chosen_gpu("cuda")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cuda:-1", "", "CPU"])
 @pytest.mark.usefixtures("gpus")
 def test_other_names(name):
     with pytest.raises(ValueError, match="device must be"):
-        scoring_device(name)
+        chosen_gpu(name)
 
 
 def test_the_cpu_needs_no_torch():
     code = (
-        "import sys; from daskrec.engine import device; device.scoring_device('cpu');"
-        "device._has_driver = lambda: False; device.scoring_device('auto');"
+        "import sys; from daskrec.engine import device; device.chosen_gpu('cpu');"
+        "device._has_driver = lambda: False; device.chosen_gpu('auto');"
         "from daskrec.nn.inference import mult_vae, neuro_mf; print('torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from daskrec.engine.footprint import Footprint, release_unused
+from daskrec.engine.footprint import Footprint
 
 MEGABYTES = 200
 
@@ -62,18 +62,3 @@ def test_the_thread_ends_with_the_context_also_after_an_error() -> None:
         pass
     assert not memory._thread.is_alive()
     assert memory.peak >= memory.start > 0
-
-
-def test_what_was_freed_is_given_back() -> None:
-    def resident() -> int:
-        with Footprint() as memory:
-            return memory.start
-
-    before = resident()
-    small = [np.ones(8_000) for _ in range(MEGABYTES * 1_000_000 // 64_000)]
-    kept = small[-1]  # at the end of the heap, which cannot shrink by itself
-    assert resident() - before > 0.8 * MEGABYTES * 1e6
-    del small
-    release_unused()
-    assert resident() - before < 0.3 * MEGABYTES * 1e6
-    assert kept.sum() == 8_000

@@ -10,8 +10,8 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.score import Request
 from daskrec.engine.shared import Shared
 from daskrec.engine.weights import Weights
-from daskrec.nn.inference.mult_vae import VaeScorer
-from daskrec.nn.inference.neuro_mf import NeuroScorer
+from daskrec.nn.inference.mult_vae import MultVAEScorer
+from daskrec.nn.inference.neuro_mf import NeuroMFScorer
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -54,7 +54,7 @@ def vae(device):
         "decoder.1.weight": (ITEMS, 60),
         "decoder.1.bias": (ITEMS,),
     }
-    return VaeScorer(Shared(draws(shapes)), "tanh", device)
+    return MultVAEScorer(Shared(draws(shapes)), "tanh", device)
 
 
 def neuro(hidden, device):
@@ -73,7 +73,7 @@ def neuro(hidden, device):
         shapes[f"mlp.hidden_layers.{number}.bias"] = (size,)
         width = size
     shapes |= {"last_layer.weight": (1, 16 + width), "last_layer.bias": (1,)}
-    return NeuroScorer.of(ShardedIds.of(Ids(np.arange(USERS))), Shared(draws(shapes)), device)
+    return NeuroMFScorer.of(ShardedIds.of(Ids(np.arange(USERS))), Shared(draws(shapes)), device)
 
 
 SCORERS = {

@@ -48,7 +48,7 @@ def test_the_loss_is_the_mean_and_adam_is_torchs() -> None:
     for epoch in range(3):
         (batch,) = problem.batches(epoch, Group())
         optimiser.zero_grad()
-        loss = problem.loss(network, batch.places, epoch, 0) / 64
+        loss = problem.loss(network, batch.places) / 64
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
@@ -79,6 +79,15 @@ def test_the_learning_rate_falls_when_nothing_gets_better() -> None:
 def test_a_loss_that_is_no_number_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(ArithmeticError, match="smaller learning_rate"):
         run(Line(broken=float("inf")))
+
+
+def test_a_validation_that_is_no_number_is_the_same_error() -> None:
+    class Diverging(Line):
+        def loss(self, network, piece):
+            return super().loss(network, piece) * (1.0 if torch.is_grad_enabled() else float("nan"))
+
+    with pytest.raises(ArithmeticError, match="smaller learning_rate"):
+        run(Diverging(), dataclasses.replace(PLAN, epochs=1))
 
 
 # ---------------------------------------------------------------- checkpoints

@@ -10,7 +10,7 @@ from daskrec.engine.csr import Csr
 torch = pytest.importorskip("torch")
 from daskrec.engine.shared import Shared  # noqa: E402
 from daskrec.engine.weights import Weights  # noqa: E402
-from daskrec.nn.inference import moved, ranking  # noqa: E402
+from daskrec.nn.inference import device_arrays, ranking  # noqa: E402
 
 KINDS = ["normal", "ties", "zeros", "masked", "nan", "tiny"]
 
@@ -89,11 +89,11 @@ def test_the_last_item_of_all_has_a_key():
 
 def test_weights_are_moved_once():
     handle = Shared(Weights({"left": np.ones(3, np.float32), "right": np.zeros(2, np.float32)}))
-    held = moved.on_device(handle, "cpu")
+    held = device_arrays.on_device(handle, "cpu")
     assert held["left"].tolist() == [1, 1, 1]
-    assert moved.on_device(handle, "cpu") is held
+    assert device_arrays.on_device(handle, "cpu") is held
     table = Shared(np.arange(4, dtype=np.float32))
-    assert moved.on_device(table, "cpu")["value"].tolist() == [0, 1, 2, 3]
+    assert device_arrays.on_device(table, "cpu")["value"].tolist() == [0, 1, 2, 3]
     for _ in range(4):
-        moved.on_device(Shared(np.zeros(1)), "cpu")
-    assert moved.on_device(handle, "cpu") is not held
+        device_arrays.on_device(Shared(np.zeros(1)), "cpu")
+    assert device_arrays.on_device(handle, "cpu") is not held

@@ -31,7 +31,7 @@ class Part(Group):
 
 
 def rows_of(course: Course, epoch: int | None) -> list[tuple[int, int, int]]:
-    batches = list(course.rows(epoch))
+    batches = list(course.rows(epoch, Group()))
     return [row for b in batches for row in zip(b.places, b.users, b.items, strict=True)]
 
 
@@ -45,7 +45,7 @@ def test_an_epoch_has_every_row_once_in_an_order_of_its_own(monkeypatch, small: 
     if small:
         monkeypatch.setattr(source, "WINDOW", 40)
         monkeypatch.setattr(source, "PAGES", 3)
-    course = Course(source_of(LOG), Split(0.0, 1), 7, 5, Group())
+    course = Course(source_of(LOG), Split(0.0, 1), 7, 5)
     first, second = rows_of(course, 0), rows_of(course, 1)
     for found in (first, second):
         assert [place for place, _, _ in found] == list(range(len(LOG)))
@@ -56,9 +56,9 @@ def test_an_epoch_has_every_row_once_in_an_order_of_its_own(monkeypatch, small: 
 
 @pytest.mark.parametrize("by_user", [False, True])
 def test_validation_and_training_are_all_and_apart(by_user: bool) -> None:
-    course = Course(source_of(LOG), Split(0.3, 1), 16, 5, Group())
+    course = Course(source_of(LOG), Split(0.3, 1), 16, 5)
     if by_user:
-        trained, held = ([u for b in course.users(e) for u in b.users] for e in (0, None))
+        trained, held = ([u for b in course.users(e, Group()) for u in b.users] for e in (0, None))
         assert sorted(trained + held) == list(range(LOG.user_idx.nunique()))
     else:
         trained, held = ([row[1:] for row in rows_of(course, e)] for e in (0, None))
@@ -73,7 +73,7 @@ def test_users_come_with_their_histories_and_the_rows_behind_them() -> None:
     counts = np.zeros((LOG.user_idx.nunique(), LOG.item_idx.nunique()), dtype=int)
     np.add.at(counts, tuple(np.array(expected_rows()).T), 1)
     seen = []
-    for batch in Course(whole, Split(0.0, 1), 4, 5, Group()).users(3):
+    for batch in Course(whole, Split(0.0, 1), 4, 5).users(3, Group()):
         for row, user in enumerate(batch.users):
             start, stop = batch.matrix.indptr[row : row + 2]
             dense = np.zeros(counts.shape[1], dtype=int)
@@ -89,16 +89,16 @@ def test_partitions_change_nothing(monkeypatch, npartitions: int, small: bool) -
     if small:
         monkeypatch.setattr(source, "WINDOW", 50)
     one, many = source_of(LOG), source_of(with_empty_partitions(LOG, npartitions))
-    assert one.digest == many.digest
+    assert one.digest() == many.digest()
     for epoch in (0, 4, None):
-        pairs = [rows_of(Course(s, Split(0.2, 9), 8, 2, Group()), epoch) for s in (one, many)]
+        pairs = [rows_of(Course(s, Split(0.2, 9), 8, 2), epoch) for s in (one, many)]
         assert pairs[0] == pairs[1]
 
 
 def test_processes_share_each_batch() -> None:
     whole = source_of(LOG)
-    alone = list(Course(whole, Split(0.1, 1), 10, 5, Group()).rows(0))
-    shared = [list(Course(whole, Split(0.1, 1), 10, 5, Part(r, 3)).rows(0)) for r in range(3)]
+    alone = list(Course(whole, Split(0.1, 1), 10, 5).rows(0, Group()))
+    shared = [list(Course(whole, Split(0.1, 1), 10, 5).rows(0, Part(r, 3))) for r in range(3)]
     for number, batch in enumerate(alone):
         parts = [mine[number] for mine in shared]
         assert {part.count for part in parts} == {batch.count} == {len(batch.users)}
@@ -108,7 +108,7 @@ def test_processes_share_each_batch() -> None:
 
 def test_the_digest_tells_logs_apart() -> None:
     logs = [LOG, random_log(), LOG.iloc[1:], LOG.assign(item_idx=LOG.item_idx % 7)]
-    assert len({source_of(pd.concat([log, log.head(1)])).digest for log in logs}) == len(logs)
+    assert len({source_of(pd.concat([log, log.head(1)])).digest() for log in logs}) == len(logs)
 
 
 def test_a_log_too_small_for_a_validation_has_none() -> None:

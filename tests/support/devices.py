@@ -24,17 +24,15 @@ def scored_by(device: str, scorer: Any, small: bool) -> Iterator[None]:
         Take tiles of a few numbers.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scorer, "scoring_device", lambda asked: "cpu" if device == "torch" else None)
+        patch.setattr(scorer, "chosen_gpu", lambda asked: "cpu" if device == "torch" else None)
         if device == "torch":
             pytest.importorskip("torch")
-            from daskrec.nn.inference import mult_vae_device as vae_device
-            from daskrec.nn.inference import neuro_mf_device as neuro_device
-            from daskrec.nn.inference import ranking
+            from daskrec.nn.inference import mult_vae_device, neuro_mf_device, ranking
 
             if small:
-                patch.setattr(vae_device, "tile_shape", lambda rows, columns: (2, 3))
-                patch.setattr(neuro_device, "tile_shape", lambda rows, columns: (2, 3))
-                patch.setattr(neuro_device, "TILE_BYTES", 100)
+                patch.setattr(mult_vae_device, "tile_shape", lambda rows, columns: (2, 3))
+                patch.setattr(neuro_mf_device, "tile_shape", lambda rows, columns: (2, 3))
+                patch.setattr(neuro_mf_device, "TILE_BYTES", 100)
                 patch.setattr(ranking, "TILE_BYTES", 100)
         elif small:
             patch.setattr(scorer, "_USERS", 2, raising=False)

@@ -58,17 +58,17 @@ class Line:
     def operations(self) -> int:
         return 2 * self.batch_size
 
-    def loss(self, network: Any, piece: torch.Tensor, epoch: int | None, update: int) -> Any:
-        if self.trace is not None and epoch is not None:
-            with open(self.trace, "a") as sink:
-                print(epoch, update, *piece.tolist(), file=sink)
+    def loss(self, network: Any, piece: torch.Tensor) -> Any:
         x = (piece.float() / POINTS).unsqueeze(1)
         return ((network(x) - 3 * x - 1) ** 2).sum() * self.broken
 
     def learn(
         self, network: Any, piece: torch.Tensor, epoch: int, update: int, scale: float
     ) -> Any:
-        loss = self.loss(network, piece, epoch, update)
+        if self.trace is not None:
+            with open(self.trace, "a") as sink:
+                print(epoch, update, *piece.tolist(), file=sink)
+        loss = self.loss(network, piece)
         (loss * scale).backward()
         return loss.detach()
 

@@ -7,7 +7,7 @@ import numpy as np
 from daskrec.engine import config
 from daskrec.engine.arrays import Vector
 from daskrec.engine.csr import Csr
-from daskrec.engine.device import scoring_device
+from daskrec.engine.device import chosen_gpu
 from daskrec.engine.score import Histories, Ragged, Request, Scorer
 from daskrec.engine.shared import Shared
 from daskrec.engine.threads import single_threaded_blas
@@ -23,7 +23,7 @@ def _entry(weights: Weights) -> Shared[Vector]:
     return Shared(np.ascontiguousarray(weights["encoder.0.weight"].T))
 
 
-class VaeScorer(Scorer):
+class MultVAEScorer(Scorer):
     """A score is the softmax, over all items, of what the decoder makes of a history.
 
     ``x`` is 1 / sqrt(n) at each of the n items of the history, ``h = f(W1 x + b1)``, ``mu`` the
@@ -37,7 +37,7 @@ class VaeScorer(Scorer):
     activation
         f: ``"relu"`` or ``"tanh"``.
     device
-        As for ``scoring_device``. On a GPU all is float32 as on the CPU; sums round otherwise.
+        As for ``chosen_gpu``. On a GPU all is float32 as on the CPU; sums round otherwise.
 
     Notes
     -----
@@ -55,12 +55,12 @@ class VaeScorer(Scorer):
 
     def top(self, users: Histories, request: Request) -> Ragged:
         """Walk tiles of users x items: two tiles of memory."""
-        device = scoring_device(self.device)
+        device = chosen_gpu(self.device)
         known = _with_history(users.matrix)
         if device is not None:
-            from daskrec.nn.inference import mult_vae_device as vae_device
+            from daskrec.nn.inference import mult_vae_device
 
-            found = vae_device.top(
+            found = mult_vae_device.top(
                 device, self.entry, self.weights, self.activation, users.matrix.take(known), request
             )
             return known[found[0]], found[1], found[2]
@@ -90,12 +90,12 @@ class VaeScorer(Scorer):
         scored = np.diff(users.matrix.indptr)[rows] > 0
         scores = np.full(len(rows), np.nan)
         wanted, place = np.unique(rows[scored], return_inverse=True)
-        device = scoring_device(self.device)
+        device = chosen_gpu(self.device)
         if device is not None:
-            from daskrec.nn.inference import mult_vae_device as vae_device
+            from daskrec.nn.inference import mult_vae_device
 
             taken = users.matrix.take(wanted)
-            scores[scored] = vae_device.pairs(
+            scores[scored] = mult_vae_device.pairs(
                 device, self.entry, self.weights, self.activation, taken, place, items[scored]
             )
             return scores, scored

@@ -1,4 +1,4 @@
-"""MultVAE's scores on a device, by torch: the same definition as ``vae_scorer``, in float32."""
+"""MultVAE's scores on a device, by torch: the definition of ``mult_vae``, in float32."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.score import Ragged, Request
 from daskrec.engine.shared import Shared
 from daskrec.engine.topk import order_equal
-from daskrec.nn.inference.moved import on_device, to_device
+from daskrec.nn.inference.device_arrays import on_device, to_device
 from daskrec.nn.inference.ranking import rank_tiles, tile_shape
 
 
@@ -95,7 +95,7 @@ def top(
     histories: Csr,
     request: Request,
 ) -> Ragged:
-    """Return the best items of each history; arguments as of ``VaeScorer``.
+    """Return the best items of each history; arguments as of ``MultVAEScorer``.
 
     Parameters
     ----------

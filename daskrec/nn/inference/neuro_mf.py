@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from daskrec.engine.arrays import Vector
-from daskrec.engine.device import scoring_device
+from daskrec.engine.device import chosen_gpu
 from daskrec.engine.score import Encoder, Histories, Ragged, Request, VectorScorer
 from daskrec.engine.select import Ranked
 from daskrec.engine.shared import RowShards, Shared
@@ -105,7 +105,7 @@ def _handles(weights: Weights) -> tuple[RowShards, Shared[Vector], Shared[Layers
     return RowShards.of(split.users), Shared(split.items), layers
 
 
-class NeuroScorer(VectorScorer):
+class NeuroMFScorer(VectorScorer):
     """A score is the output of a network for a known user and an item.
 
     Parameters
@@ -115,7 +115,7 @@ class NeuroScorer(VectorScorer):
     user_vectors, item_vectors, layers
         What ``split_weights`` gives, behind handles.
     device
-        As for ``scoring_device``. On a GPU all is float32 as on the CPU; sums round otherwise.
+        As for ``chosen_gpu``. On a GPU all is float32 as on the CPU; sums round otherwise.
 
     Notes
     -----
@@ -137,21 +137,21 @@ class NeuroScorer(VectorScorer):
         self.device = device
 
     @classmethod
-    def of(cls, users: Encoder, weights: Shared[Weights], device: str = "auto") -> "NeuroScorer":
+    def of(cls, users: Encoder, weights: Shared[Weights], device: str = "auto") -> "NeuroMFScorer":
         """Make the scorer of a network; its weights are split once for each handle."""
         return cls(users, *derived(weights, _handles), device)
 
     def top(self, users: Histories, request: Request) -> Ragged:
         """Walk tiles of users x items; one tile of memory, and the layers' outputs for a part."""
-        device = scoring_device(self.device)
+        device = chosen_gpu(self.device)
         if device is None:
             rows, items, logits = super().top(users, request)
         else:
-            from daskrec.nn.inference import neuro_mf_device as neuro_device
+            from daskrec.nn.inference import neuro_mf_device
 
             known, vectors = self._vectors(users)
             seen = users.matrix.take(known) if request.filter_seen else None
-            rows, items, logits = neuro_device.top(
+            rows, items, logits = neuro_mf_device.top(
                 device, vectors, self.item_vectors, self.layers, request, seen
             )
             rows = known[rows]

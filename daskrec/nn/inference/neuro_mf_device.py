@@ -11,7 +11,7 @@ from daskrec.engine.score import Ragged, Request
 from daskrec.engine.shared import Shared
 from daskrec.engine.topk import seen_among
 from daskrec.engine.topk_layers import Layers
-from daskrec.nn.inference.moved import on_device, to_device
+from daskrec.nn.inference.device_arrays import on_device, to_device
 from daskrec.nn.inference.ranking import TILE_BYTES, rank_tiles, tile_shape
 
 
@@ -58,7 +58,7 @@ def top(
     users
         float32 rows of the users.
     items, layers
-        As for ``NeuroScorer``; they stay on the device.
+        As for ``NeuroMFScorer``; they stay on the device.
     request
         What is asked.
     seen

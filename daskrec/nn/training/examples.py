@@ -59,7 +59,7 @@ class RowBatch:
 
 @dataclass(frozen=True)
 class Course:
-    """How examples are cut into batches.
+    """How examples are cut into batches, by any number of processes.
 
     Parameters
     ----------
@@ -71,32 +71,29 @@ class Course:
         Examples of a batch.
     seed
         Of the order.
-    group
-        The processes that share each batch.
     """
 
     source: Source
     split: Split
     batch_size: int
     seed: int
-    group: Group
 
-    def users(self, epoch: int | None) -> Iterator[UserBatch]:
+    def users(self, epoch: int | None, group: Group) -> Iterator[UserBatch]:
         """Return batches of users: of an epoch of training, or (None) those held out."""
         for window in windows(self.source, self.seed, epoch):
             held = self.split.held_out(window.users)
             chosen = self._ordered(held, epoch, window.number)
-            for count, _, mine in self._cut(chosen):
+            for count, _, mine in self._cut(chosen, group):
                 yield UserBatch(count, window.users[mine], window.matrix.take(mine))
 
-    def rows(self, epoch: int | None) -> Iterator[RowBatch]:
+    def rows(self, epoch: int | None, group: Group) -> Iterator[RowBatch]:
         """Return batches of log rows: of an epoch of training, or (None) those held out."""
         first = 0
         for window in windows(self.source, self.seed, epoch):
             users, items = _rows_of(window)
             held = self.split.held_out(users, items)
             chosen = self._ordered(held, epoch, window.number)
-            for count, start, mine in self._cut(chosen):
+            for count, start, mine in self._cut(chosen, group):
                 places = np.arange(first + start, first + start + len(mine))
                 who, what = (codes[mine].astype(np.int64) for codes in (users, items))
                 yield RowBatch(count, places, who, what)
@@ -111,11 +108,15 @@ class Course:
             shuffle(chosen, stream(self.seed, "neural.order"), epoch, number)
         return chosen
 
-    def _cut(self, chosen: Vector) -> Iterator[tuple[int, int, Vector]]:
+    def steps(self, examples: int) -> int:
+        """Return about how many batches an epoch of so many examples has."""
+        return max(1, round(examples * (1 - self.split.share) / self.batch_size))
+
+    def _cut(self, chosen: Vector, group: Group) -> Iterator[tuple[int, int, Vector]]:
         """Yield the size of each batch, and where this process's part begins, and the part."""
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]
-            first, last = self.group.part(len(batch))
+            first, last = group.part(len(batch))
             yield len(batch), start + first, batch[first:last]
 
 

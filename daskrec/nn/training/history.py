@@ -1,7 +1,9 @@
 """What a training went through, as a frame and as a picture."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from daskrec.engine.arrays import Vector
@@ -9,6 +11,11 @@ from daskrec.nn.training.state import COLUMNS
 from daskrec.report.draw import draw
 from daskrec.report.figures import numbers
 from daskrec.report.theme import axis, marks
+
+
+def as_array(rows: Sequence[Sequence[float]]) -> Vector:
+    """Return the history of a training as float64, epochs x ``COLUMNS``."""
+    return np.array(rows, dtype=np.float64).reshape(-1, len(COLUMNS))
 
 
 def as_frame(rows: Vector) -> pd.DataFrame:

@@ -8,8 +8,8 @@ far it came.
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from daskrec import progress
 from daskrec.engine import runtime
@@ -17,7 +17,7 @@ from daskrec.nn.device import require
 from daskrec.nn.training.parallel import Group
 from daskrec.nn.training.problem import Batch, Problem
 from daskrec.nn.training.source import prefetched
-from daskrec.nn.training.state import COLUMNS, Keeper, Plan, State, Tensors
+from daskrec.nn.training.state import Keeper, Plan, State, Tensors
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,7 @@ class Training:
         self._resume()
 
     def run(self) -> tuple[Tensors, list[list[float]]]:
-        """Train to the end; return the best weights, and a row of ``COLUMNS`` an epoch.
+        """Train to the end; return the best weights, and a row an epoch (``state.COLUMNS``).
 
         Raises
         ------
@@ -82,7 +82,6 @@ class Training:
     def _epoch(self, step: Callable[..., None]) -> None:
         """Train on the batches of the epoch that are left."""
         torch, state = require(), self.state
-        self.network.train()
         sums = torch.tensor([state.total, 0.0], dtype=torch.float64, device=self.device)
         began, skipped = time.perf_counter() - state.seconds, state.step
         batches = prefetched(self.problem.batches(state.epoch, self.group))
@@ -121,33 +120,33 @@ class Training:
         sums[1] = 0.0
         return float(sums[0])
 
-    def _validate(self) -> float:
-        """Return the mean loss of the validation; NaN where there is none."""
+    def _validate(self) -> float | None:
+        """Return the mean loss of the validation; None where there is none."""
         torch = require()
-        self.network.eval()
         total = torch.zeros(1, dtype=torch.float64, device=self.device)
         terms = 0
         with torch.no_grad():
             for batch in prefetched(self.problem.batches(None, self.group)):
                 for piece in batch.pieces(self.device):
-                    total += self.problem.loss(self.network, piece, None, self.state.updates)
+                    total += self.problem.loss(self.network, piece)
                 terms += self.problem.terms(batch.count)
         self.group.add([total])
-        return float(total) / terms if terms else math.nan
+        return float(total) / terms if terms else None
 
-    def _close_epoch(self, validated: float, step: Callable[..., None]) -> None:
+    def _close_epoch(self, validated: float | None, step: Callable[..., None]) -> None:
         """Note how an epoch went, and decide what follows."""
         state, plan = self.state, self.plan
         loss = state.total / max(state.terms, 1)
-        value = loss if math.isnan(validated) and math.isfinite(loss) else validated
+        value = loss if validated is None else validated
         if not (math.isfinite(loss) and math.isfinite(value)):
             raise ArithmeticError(
-                f"{self.problem.label}: the loss of epoch {state.epoch + 1} is {loss}: take a "
-                "smaller learning_rate"
+                f"{self.problem.label}: the loss of epoch {state.epoch + 1} is {loss}, and "
+                f"{value} after it: take a smaller learning_rate"
             )
         rate = self.optimiser.param_groups[0]["lr"]
         speed = state.terms / max(state.seconds, 1e-9)
-        row = [state.epoch + 1, loss, validated, rate, state.seconds, speed]
+        held = math.nan if validated is None else validated
+        row = [state.epoch + 1, loss, held, rate, state.seconds, speed]
         state.history.append([float(number) for number in row])
         self.scheduler.step(value)
         state.epoch, state.step = state.epoch + 1, 0
@@ -159,7 +158,7 @@ class Training:
         state.finished = stops or state.epoch >= plan.epochs
         if waited == 0 and not state.finished:
             self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        said = f"loss {loss:.4g}, validation {validated:.4g}, {speed:,.0f}/s"
+        said = f"loss {loss:.4g}, validation {held:.4g}, {speed:,.0f}/s"
         step(0, f"{self.problem.label}: {said}")
         if self.group.rank == 0:  # on a worker there is no bar
             epoch = f"epoch {state.epoch} of {plan.epochs}"
@@ -219,10 +218,3 @@ def _stopped(state: State, plan: Plan) -> bool:
     if plan.early_stopping is None:
         return False
     return state.epoch - 1 - state.best_epoch >= plan.early_stopping
-
-
-def table(history: Sequence[Sequence[float]]) -> Any:
-    """Return the history of a training as a float64 array, epochs x ``COLUMNS``."""
-    import numpy as np
-
-    return np.array(history, dtype=np.float64).reshape(-1, len(COLUMNS))

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from daskrec.nn.device import is_mixed, require
-from daskrec.nn.training.examples import Course, UserBatch, usable_split
+from daskrec.nn.training.examples import Course, UserBatch
 from daskrec.nn.training.parallel import Group
-from daskrec.nn.training.source import Source, Split
 
 if TYPE_CHECKING:
     import torch
@@ -31,12 +30,8 @@ class MultVAEProblem:
 
     Parameters
     ----------
-    source, split
-        Histories, and which of them are for validation.
-    batch_size
-        Users of a batch.
-    seed
-        Of all that is drawn.
+    course
+        Histories, and how they are cut into batches of users.
     shape
         The network.
     anneal, anneal_steps
@@ -45,10 +40,7 @@ class MultVAEProblem:
         Parameter of the model.
     """
 
-    source: Source
-    split: Split
-    batch_size: int
-    seed: int
+    course: Course
     shape: Shape
     anneal: float
     anneal_steps: int
@@ -62,47 +54,41 @@ class MultVAEProblem:
 
         shape = self.shape
         network = MultVAENet(
-            self.source.item_count,
+            self.course.source.item_count,
             shape.hidden_dim,
             shape.latent_dim,
             dropout=shape.dropout,
             activation=shape.activation,
-            seed=self.seed,
+            seed=self.course.seed,
             mixed=is_mixed(self.precision, device),
         )
         return network.to(device)
 
     def batches(self, epoch: int | None, group: Group) -> "Iterator[UserRows]":
         """Return the batches of an epoch, or (None) those of the validation."""
-        split = usable_split(self.source, self.split, by_row=False)
-        course = Course(self.source, split, self.batch_size, self.seed, group)
-        return map(UserRows, course.users(epoch))
+        return map(UserRows, self.course.users(epoch, group))
 
     def steps(self) -> int:
         """Return about how many batches an epoch has."""
-        return max(1, round(self.source.user_count * (1 - self.split.share) / self.batch_size))
+        return self.course.steps(self.course.source.user_count)
 
     def operations(self) -> int:
         """Return about how many multiply-adds an update takes."""
-        users = min(self.batch_size, self.source.user_count)
-        return 3 * users * self.source.item_count * self.shape.hidden_dim
+        users = min(self.course.batch_size, self.course.source.user_count)
+        return 3 * users * self.course.source.item_count * self.shape.hidden_dim
 
-    def loss(
-        self, network: "MultVAENet", piece: "Rows", epoch: int | None, update: int
-    ) -> "torch.Tensor":
-        """Return the negative evidence bound of some users, summed over them."""
-        from daskrec.nn.networks.mult_vae import Noise
-
-        rising = self.anneal_steps > 0 and epoch is not None
-        risen = min(1.0, update / self.anneal_steps) if rising else 1.0
-        noise = None if epoch is None else Noise(self.seed, epoch)
-        return network.loss(piece, self.anneal * risen, noise)[0]
+    def loss(self, network: "MultVAENet", piece: "Rows") -> "torch.Tensor":
+        """Return the negative evidence bound of some users, summed, without noise."""
+        return network.loss(piece, self.anneal, None)[0]
 
     def learn(
         self, network: "MultVAENet", piece: "Rows", epoch: int, update: int, scale: float
     ) -> "torch.Tensor":
         """Add the gradient of ``scale`` times the loss to those of the weights."""
-        loss = self.loss(network, piece, epoch, update)
+        from daskrec.nn.networks.mult_vae import Noise
+
+        risen = min(1.0, update / self.anneal_steps) if self.anneal_steps else 1.0
+        loss = network.loss(piece, self.anneal * risen, Noise(self.course.seed, epoch))[0]
         (loss * scale).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from daskrec.engine.random import stream
 from daskrec.nn.device import is_mixed, require
-from daskrec.nn.training.examples import Course, RowBatch, usable_split
+from daskrec.nn.training.examples import Course, RowBatch
 from daskrec.nn.training.parallel import Group
-from daskrec.nn.training.source import Source, Split
+from daskrec.nn.training.source import Source
 
 if TYPE_CHECKING:
     import torch
@@ -36,12 +36,8 @@ class NeuroMFProblem:
 
     Parameters
     ----------
-    source, split
-        Histories, and which of their rows are for validation.
-    batch_size
-        Log rows of a batch.
-    seed
-        Of all that is drawn.
+    course
+        Histories, and how they are cut into batches of log rows.
     shape
         The network.
     negatives
@@ -52,10 +48,7 @@ class NeuroMFProblem:
         Parameter of the model.
     """
 
-    source: Source
-    split: Split
-    batch_size: int
-    seed: int
+    course: Course
     shape: Shape
     negatives: int
     exclude_positives: bool
@@ -70,46 +63,40 @@ class NeuroMFProblem:
 
         torch, shape = require(), self.shape
         if self.exclude_positives:
-            self._known = torch.from_numpy(_keys(self.source)).to(device)
+            self._known = torch.from_numpy(_keys(self.course.source)).to(device)
         network = NeuroMFNet(
-            self.source.user_count,
-            self.source.item_count,
+            self.course.source.user_count,
+            self.course.source.item_count,
             shape.embedding_gmf_dim,
             shape.embedding_mlp_dim,
             shape.hidden_mlp_dims,
-            seed=self.seed,
+            seed=self.course.seed,
             mixed=is_mixed(self.precision, device),
         )
         return network.to(device)
 
     def batches(self, epoch: int | None, group: Group) -> "Iterator[RowPairs]":
         """Return the batches of an epoch, or (None) those of the validation."""
-        split = usable_split(self.source, self.split, by_row=True)
-        course = Course(self.source, split, self.batch_size, self.seed, group)
-        return map(RowPairs, course.rows(epoch))
+        return map(RowPairs, self.course.rows(epoch, group))
 
     def steps(self) -> int:
         """Return about how many batches an epoch has."""
-        return max(1, round(self.source.row_count * (1 - self.split.share) / self.batch_size))
+        return self.course.steps(self.course.source.row_count)
 
     def operations(self) -> int:
         """Return about how many multiply-adds an update takes."""
-        rows = min(self.batch_size, self.source.row_count) * (1 + self.negatives)
+        rows = min(self.course.batch_size, self.course.source.row_count) * (1 + self.negatives)
         gmf, mlp = self.shape.embedding_gmf_dim or 0, self.shape.embedding_mlp_dim or 0
         hidden = self.shape.hidden_mlp_dims
         pairs = sum(a * b for a, b in itertools.pairwise(hidden)) + sum(hidden[:1])
-        tables = (self.source.user_count + self.source.item_count) * (gmf + mlp)
+        tables = (self.course.source.user_count + self.course.source.item_count) * (gmf + mlp)
         return 3 * rows * (gmf + mlp + pairs) + 8 * tables
 
-    def loss(
-        self, network: "NeuroMFNet", piece: "Pairs", epoch: int | None, update: int
-    ) -> "torch.Tensor":
-        """Return the binary cross-entropy of some rows and of what is drawn, summed."""
+    def loss(self, network: "NeuroMFNet", piece: "Pairs") -> "torch.Tensor":
+        """Return the cross-entropy of some rows and of what is drawn, the same every time."""
         from daskrec.nn.networks.neuro_mf import Noise
 
-        noise = Noise(stream(self.seed, "neuro_mf.held"), 0)  # the same in every validation
-        if epoch is not None:
-            noise = Noise(self.seed, epoch)
+        noise = Noise(stream(self.course.seed, "neuro_mf.held"), 0)
         return network.loss(piece, self.negatives, noise, self._known)[0]
 
     def learn(
@@ -118,7 +105,7 @@ class NeuroMFProblem:
         """Add the gradient of ``scale`` times the loss to those of the weights, in place."""
         from daskrec.nn.networks.neuro_mf import Noise
 
-        noise = Noise(self.seed, epoch)
+        noise = Noise(self.course.seed, epoch)
         return network.learn(piece, self.negatives, noise, self._known, scale)
 
     def terms(self, count: int) -> int:

@@ -32,9 +32,6 @@ class Group:
     def add(self, tensors: "Sequence[torch.Tensor]") -> None:
         """Add tensors up over the processes, in place."""
 
-    def same(self, tensors: "Sequence[torch.Tensor]") -> None:
-        """Give all processes the tensors of the first one, in place."""
-
 
 class Joined(Group):
     """Processes that ``joined`` brought together."""
@@ -49,12 +46,6 @@ class Joined(Group):
         work = [distributed.all_reduce(tensor, async_op=True) for tensor in tensors]
         for one in work:
             one.wait()
-
-    def same(self, tensors: "Sequence[torch.Tensor]") -> None:
-        """Give all processes the tensors of the first one, in place."""
-        distributed = require("torch.distributed")
-        for tensor in tensors:
-            distributed.broadcast(tensor, 0)
 
 
 @contextmanager

@@ -39,18 +39,8 @@ class Problem(Protocol):
     def operations(self) -> int:
         """Return about how many multiply-adds an update takes."""
 
-    def loss(self, network: Any, piece: Any, epoch: int | None, update: int) -> "torch.Tensor":
-        """Return the loss of a piece, summed over what ``terms`` counts.
-
-        Parameters
-        ----------
-        network, piece
-            The network, and some examples.
-        epoch
-            Of the draws; None in validation.
-        update
-            How many updates were made before.
-        """
+    def loss(self, network: Any, piece: Any) -> "torch.Tensor":
+        """Return the loss of a piece of the validation, summed over what ``terms`` counts."""
 
     def learn(
         self, network: Any, piece: Any, epoch: int, update: int, scale: float
@@ -59,6 +49,17 @@ class Problem(Protocol):
 
         Gradients are zero or None before the first piece of a batch, as ``keeps_gradients``
         says.
+
+        Parameters
+        ----------
+        network, piece
+            The network, and some examples.
+        epoch
+            Of the draws.
+        update
+            How many updates were made before.
+        scale
+            What the gradient is multiplied by.
         """
 
     def terms(self, count: int) -> int:

@@ -7,13 +7,14 @@ from typing import Any, cast
 
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Vector
-from daskrec.engine.footprint import release_unused
+from daskrec.engine.memory import release_unused
 from daskrec.engine.shared import Shared
 from daskrec.engine.threads import cores
 from daskrec.engine.weights import Weights
 from daskrec.nn import device as devices
 from daskrec.nn.training.checkpoint import Checkpoints
-from daskrec.nn.training.loop import Training, table
+from daskrec.nn.training.history import as_array
+from daskrec.nn.training.loop import Training
 from daskrec.nn.training.parallel import joined
 from daskrec.nn.training.problem import Problem
 from daskrec.nn.training.state import Plan, Tensors
@@ -105,7 +106,7 @@ def _run(
             best, history = Training(job.problem, job.plan, device, group, keeper).run()
         if rank > 0:
             return None
-        return Shared.stored(_plain(best), folder), table(history)
+        return Shared.stored(_plain(best), folder), as_array(history)
 
 
 @contextmanager

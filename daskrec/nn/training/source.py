@@ -45,15 +45,12 @@ class Source:
         Number of items.
     row_count
         Number of log rows.
-    digest
-        A hash of all of it, which no partitioning changes.
     """
 
     shards: Sequence[Shared[Csr]]
     offsets: Vector
     item_count: int
     row_count: int
-    digest: int
 
     @classmethod
     def of(cls, data: Interactions) -> "Source":
@@ -62,12 +59,12 @@ class Source:
         In this process its arrays are kept as they are; workers write theirs to storage, 4
         bytes an entry and 4 more where rows are repeated.
         """
-        folder, firsts = runtime.storage(), data.offsets[:-1].tolist()
-        calls = [(part, a, folder) for part, a in zip(data.parts, firsts, strict=True)]
-        found = runtime.compute(runtime.tasks(_kept, calls), "reading histories")
-        shards, digests = zip(*found, strict=True)
-        total = sum(digests) % (1 << 64)
-        return cls(list(shards), data.offsets, data.item_count, data.row_count, total)
+        return cls(
+            data.map(_kept, runtime.storage(), label="reading histories"),
+            data.offsets,
+            data.item_count,
+            data.row_count,
+        )
 
     @property
     def user_count(self) -> int:
@@ -86,22 +83,34 @@ class Source:
             pieces.append(matrix.rows(max(start - base, 0), min(stop - base, len(matrix))))
         return pieces[0] if len(pieces) == 1 else stack(pieces)
 
+    def digest(self) -> int:
+        """Return a hash of all of it, which no partitioning changes."""
+        calls = zip(self.shards, self.offsets[:-1].tolist(), strict=True)
+        found = runtime.compute(runtime.tasks(_hashed, calls), "reading histories")
+        total: int = sum(found) % (1 << 64)
+        return total
+
     def release(self) -> None:
         """Remove what lies in storage."""
         for shard in self.shards:
             shard.release()
 
 
-def _kept(part: Any, first: int, folder: str | None) -> tuple[Shared[Csr], int]:
-    block: UserBlock = part.get() if isinstance(part, Shared) else part
+def _kept(block: UserBlock, folder: str | None) -> Shared[Csr]:
     matrix, repeats = block.matrix, block.repeats
     if not (repeats > 1).any():
         repeats = repeats[:0]
-    users = np.repeat(np.arange(first, first + len(block)), np.diff(matrix.indptr))
-    keys = hash64(0, users, matrix.indices)
-    digest = int((keys * repeats.astype(np.uint64) if len(repeats) else keys).sum(dtype=np.uint64))
     kept = Csr(matrix.indptr, matrix.indices, repeats.astype(np.float32), matrix.width)
-    return Shared.stored(kept, folder), digest
+    return Shared.stored(kept, folder)
+
+
+def _hashed(shard: Shared[Csr], first: int) -> int:
+    matrix = shard.get()
+    users = np.repeat(np.arange(first, first + len(matrix)), np.diff(matrix.indptr))
+    keys = hash64(0, users, matrix.indices)
+    if len(matrix.data):
+        keys *= matrix.data.astype(np.uint64)
+    return int(keys.sum(dtype=np.uint64))
 
 
 @dataclass(frozen=True)

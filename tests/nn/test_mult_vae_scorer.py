@@ -16,8 +16,8 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.score import Request
 from daskrec.engine.shared import Shared
 from daskrec.engine.weights import Weights
-from daskrec.nn.inference import mult_vae as vae_scorer
-from daskrec.nn.inference.mult_vae import VaeScorer
+from daskrec.nn.inference import mult_vae
+from daskrec.nn.inference.mult_vae import MultVAEScorer
 
 USERS, ITEMS, HIDDEN, LATENT = 9, 14, 6, 3
 ACTIVATIONS = {"relu": lambda values: np.maximum(values, 0), "tanh": np.tanh}
@@ -110,8 +110,8 @@ def test_the_best_are_those_of_the_network(device, small, asked, seed, activatio
     chosen = None if candidates is None else np.array(candidates, dtype=np.int32)
     weights, block = make_weights(seed), make_block(seed)
     seen, _, table = dense(block, weights, activation)
-    scorer = VaeScorer(Shared(weights), activation)
-    with scored_by(device, vae_scorer, small):
+    scorer = MultVAEScorer(Shared(weights), activation)
+    with scored_by(device, mult_vae, small):
         check_top(scorer, block, Request(k, chosen, filter_seen), seen, table)
 
 
@@ -124,8 +124,8 @@ def test_pairs_have_the_relevance_of_the_network(device, small, seed, count):
     _, _, table = dense(block, weights)
     rng = np.random.default_rng(seed)
     rows, items = rng.integers(0, USERS, count), rng.integers(0, ITEMS, count)
-    with scored_by(device, vae_scorer, small):
-        scores, scored = VaeScorer(Shared(weights)).pairs(block, rows, items.astype(np.int32))
+    with scored_by(device, mult_vae, small):
+        scores, scored = MultVAEScorer(Shared(weights)).pairs(block, rows, items.astype(np.int32))
     expected = table[rows, items]
     assert scored.tolist() == (~np.isnan(expected)).tolist()
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
@@ -136,9 +136,9 @@ def test_pairs_have_the_relevance_of_the_network(device, small, seed, count):
 @pytest.mark.parametrize("density", [0.0, 1.0])
 def test_nothing_had_and_everything_seen_give_nothing(device, density):
     block = make_block(0, density)
-    scorer = VaeScorer(Shared(make_weights(0)))
+    scorer = MultVAEScorer(Shared(make_weights(0)))
     nobody = block.users(2, 2)
-    with scored_by(device, vae_scorer, False):
+    with scored_by(device, mult_vae, False):
         for users in (block, nobody):
             assert [len(part) for part in scorer.top(users, Request(5))] == [0, 0, 0]
             assert scorer.unserved(users) == 0
@@ -152,8 +152,8 @@ def test_nothing_had_and_everything_seen_give_nothing(device, density):
 @pytest.mark.parametrize("device", DEVICES)
 def test_logits_far_apart_are_ordered_by_what_is_left_of_them(device):
     weights, block = make_weights(1, scale=40.0), make_block(1)
-    with scored_by(device, vae_scorer, False):
-        rows, items, scores = VaeScorer(Shared(weights)).top(block, Request(ITEMS, None, False))
+    with scored_by(device, mult_vae, False):
+        rows, items, scores = MultVAEScorer(Shared(weights)).top(block, Request(ITEMS, None, False))
     assert (scores == 0).any()
     assert np.lexsort((items, -scores, rows)).tolist() == list(range(len(rows)))
 
@@ -162,7 +162,7 @@ def test_logits_far_apart_are_ordered_by_what_is_left_of_them(device):
 def test_latent_means(activation):
     weights, block = make_weights(2), make_block(2)
     seen, means, _ = dense(block, weights, activation)
-    rows, latent = VaeScorer(Shared(weights), activation).latent_means(block.matrix)
+    rows, latent = MultVAEScorer(Shared(weights), activation).latent_means(block.matrix)
     assert rows.tolist() == np.flatnonzero(seen.any(1)).tolist()
     np.testing.assert_allclose(latent, means[rows], rtol=1e-4, atol=1e-5)
     assert latent.dtype == np.float32
@@ -172,13 +172,13 @@ def test_relevance_of_the_history_does_not_count():
     weights, block = make_weights(3), make_block(3)
     plain = Csr(block.matrix.indptr, block.matrix.indices, np.empty(0, np.float32), ITEMS)
     other = UserBlock(block.user_ids, plain, block.repeats)
-    scorer = VaeScorer(Shared(weights))
+    scorer = MultVAEScorer(Shared(weights))
     for left, right in zip(*(scorer.top(b, Request(5)) for b in (block, other)), strict=True):
         assert np.array_equal(left, right)
 
 
 def test_scorers_travel_as_paths():
-    scorer = VaeScorer(Shared(make_weights(4)))
+    scorer = MultVAEScorer(Shared(make_weights(4)))
     packed = pickle.dumps(scorer)
     assert len(packed) < 2000
     again, block = pickle.loads(packed), make_block(4)
@@ -188,5 +188,5 @@ def test_scorers_travel_as_paths():
 
 def test_the_first_layer_is_turned_once_for_a_handle():
     weights = Shared(make_weights(5))
-    assert VaeScorer(weights).entry is VaeScorer(weights).entry
-    assert VaeScorer(Shared(make_weights(5))).entry is not VaeScorer(weights).entry
+    assert MultVAEScorer(weights).entry is MultVAEScorer(weights).entry
+    assert MultVAEScorer(Shared(make_weights(5))).entry is not MultVAEScorer(weights).entry

@@ -16,8 +16,8 @@ from daskrec.engine.csr import Csr
 from daskrec.engine.score import Request
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.weights import Weights
-from daskrec.nn.inference import neuro_mf as neuro_scorer
-from daskrec.nn.inference.neuro_mf import NeuroScorer, split_weights
+from daskrec.nn.inference import neuro_mf
+from daskrec.nn.inference.neuro_mf import NeuroMFScorer, split_weights
 
 USERS, ITEMS, KNOWN = 8, 13, 6
 # Dimensions of the two branches, and hidden layers.
@@ -83,7 +83,7 @@ def logits_of(weights):
 
 def make_scorer(weights):
     """Return a scorer that knows the users 0, 10, 20, ... but the last ones."""
-    return NeuroScorer.of(ShardedIds.of(Ids(np.arange(KNOWN) * 10)), Shared(weights))
+    return NeuroMFScorer.of(ShardedIds.of(Ids(np.arange(KNOWN) * 10)), Shared(weights))
 
 
 def make_block(seed, density=0.3):
@@ -125,7 +125,7 @@ def test_the_best_are_those_of_the_network(device, small, network, asked, seed, 
     request = Request(k, chosen, filter_seen)
     weights, block = make_weights(seed, network, whole), make_block(seed)
     logits = logits_of(weights)
-    with scored_by(device, neuro_scorer, small):
+    with scored_by(device, neuro_mf, small):
         rows, items, scores = make_scorer(weights).top(block, request)
     expected = expected_top(logits, block, request)
     assert rows.tolist() == [row for row, _ in expected]
@@ -146,7 +146,7 @@ def test_pairs_have_the_relevance_of_the_network(device, small, network, seed, c
     weights, block = make_weights(seed, network), make_block(seed)
     rng = np.random.default_rng(seed)
     rows, items = rng.integers(0, USERS, count), rng.integers(0, ITEMS, count)
-    with scored_by(device, neuro_scorer, small):
+    with scored_by(device, neuro_mf, small):
         scores, scored = make_scorer(weights).pairs(block, rows, items.astype(np.int32))
     assert scored.tolist() == (rows < KNOWN).tolist()
     expected = expit(logits_of(weights)[rows[scored], items[scored]])
@@ -164,7 +164,7 @@ def test_relevance_that_is_all_one_goes_by_item(device):
     arrays["gmf.user_biases.weight"] = np.zeros((KNOWN, 1), np.float32)
     arrays["last_layer.weight"] = np.ones((1, 1), np.float32)
     arrays["last_layer.bias"] = np.full(1, 60, np.float32)
-    with scored_by(device, neuro_scorer, False):
+    with scored_by(device, neuro_mf, False):
         rows, items, scores = make_scorer(Weights(arrays)).top(
             make_block(0), Request(5, None, False)
         )
@@ -177,7 +177,7 @@ def test_relevance_that_is_all_one_goes_by_item(device):
 @pytest.mark.parametrize("device", DEVICES)
 def test_nobody_known_and_everything_seen_give_nothing(device):
     scorer, block = make_scorer(make_weights(0, (4, 3, (5, 2)))), make_block(0, 1.0)
-    with scored_by(device, neuro_scorer, False):
+    with scored_by(device, neuro_mf, False):
         for users in (block, block.users(KNOWN, USERS), block.users(2, 2)):
             assert [len(part) for part in scorer.top(users, Request(5))] == [0, 0, 0]
 
@@ -207,6 +207,6 @@ def test_users_may_lie_in_shards():
     weights, block = make_weights(5, (4, 3, (5, 2))), make_block(5)
     scorer, split = make_scorer(weights), split_weights(weights)
     halves = RowShards([Shared(split.users[:2]), Shared(split.users[2:])], [0, 2, KNOWN])
-    other = NeuroScorer(scorer.users, halves, scorer.item_vectors, scorer.layers)
+    other = NeuroMFScorer(scorer.users, halves, scorer.item_vectors, scorer.layers)
     for left, right in zip(*(s.top(block, Request(5)) for s in (scorer, other)), strict=True):
         assert np.array_equal(left, right)
