@@ -19,6 +19,9 @@ DEFAULTS: dict[str, Any] = {
     "share-limit": "4 GiB",
     # Dense items x items arrays that one fit may hold at a time, all together.
     "dense-limit": "8 GiB",
+    # "auto" works on a GPU where there is one and the work is worth it; "cpu", "cuda" and
+    # "cuda:<number>" say where.
+    "device": "auto",
     # Folder or fsspec URL that every worker sees; a temporary folder when not set.
     "storage-path": None,
     # "auto" shows progress on long work when standard error is a terminal.

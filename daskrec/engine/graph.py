@@ -13,6 +13,8 @@ from dask._task_spec import List, Task, TaskRef
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
+from daskrec.engine.device import call_on, travelling
+
 
 def task(function: Callable[..., Any], *args: Any) -> Delayed:
     """Make one task. Lists among the arguments may hold other tasks."""
@@ -35,11 +37,16 @@ def tasks(function: Callable[..., Any], calls: Iterable[Sequence[Any]]) -> list[
         One a call.
     """
     name = f"{function.__name__.lstrip('_')}-{uuid.uuid4().hex}"
+    device = travelling()  # configuration of this process does not reach the workers
     needed: dict[str, Delayed] = {}
     layer = {}
     for number, args in enumerate(calls):
         key = f"{function.__name__.lstrip('_')}-{uuid.uuid4().hex}" if number else name
-        layer[key] = Task(key, function, *(_packed(arg, needed) for arg in args))
+        packed = [_packed(arg, needed) for arg in args]
+        if device is None:
+            layer[key] = Task(key, function, *packed)
+        else:
+            layer[key] = Task(key, call_on, device, function, *packed)
     if not layer:
         return []
     graph = _graph(name, layer, needed.values())

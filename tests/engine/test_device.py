@@ -47,7 +47,7 @@ def test_other_names(name):
 def test_the_cpu_needs_no_torch():
     code = (
         "import sys; from daskrec.engine import device; device.chosen_gpu('cpu');"
-        "device._has_driver = lambda: False; device.chosen_gpu('auto');"
+        "device.has_driver = lambda: False; device.chosen_gpu('auto');"
         "from daskrec.nn.inference import mult_vae, neuro_mf; print('torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -1,0 +1,201 @@
+"""The GPU of this process, as kernels see it: arrays of the standard, and what that lacks.
+
+A kernel of ``engine.gpu`` is written once against a ``Backend``: its ``xp`` is a namespace of
+the array API standard, its methods are the few things outside of it (sparse products, top-k,
+batched solves). CuPy is the backend of CUDA devices; the CPU has kernels of its own.
+
+``borrow`` is how a task asks for it::
+
+    with borrow(work) as gpu:
+        if gpu is None: ...  # the kernel of the CPU
+"""
+
+import importlib
+import importlib.util
+import threading
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from daskrec.engine.arrays import Vector
+from daskrec.engine.device import asked, device_number, has_driver
+from daskrec.engine.shared import Shared
+
+DeviceArray: TypeAlias = Any
+T = TypeVar("T")
+
+# Multiply-adds from which on a GPU is asked where the user does not say: a tenth of a second of
+# a core, beside some milliseconds of copies and launches.
+WORTH_MOVING = 1e9
+_HELD = 8  # values of handles that stay on a device
+
+_turn = threading.RLock()  # tasks of one process take turns: the memory of a GPU is one task's
+
+
+class Backend(ABC):
+    """Arrays on one device. Arguments and results are arrays of that device, unless said."""
+
+    name: str  # of the device
+    xp: Any  # namespace of the array API standard, for arrays that are on the device
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[Any, Any] = OrderedDict()
+
+    @abstractmethod
+    def active(self) -> AbstractContextManager[Any]:
+        """Return a context in which arrays are made on the device."""
+
+    @abstractmethod
+    def asarray(self, array: Vector) -> DeviceArray:
+        """Copy a numpy array to the device."""
+
+    @abstractmethod
+    def to_host(self, array: DeviceArray) -> Vector:
+        """Copy an array to numpy."""
+
+    @abstractmethod
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+        """Return zeros; the type is one of numpy."""
+
+    @abstractmethod
+    def arange(self, start: int, stop: int) -> DeviceArray:
+        """Return int64 numbers from ``start`` to before ``stop``."""
+
+    @abstractmethod
+    def scatter(
+        self, target: DeviceArray, rows: DeviceArray, columns: DeviceArray, values: Any
+    ) -> None:
+        """Write ``target[rows, columns] = values``; no place comes twice."""
+
+    @abstractmethod
+    def sparse_dot(
+        self, indptr: DeviceArray, indices: DeviceArray, data: DeviceArray, dense: DeviceArray
+    ) -> DeviceArray:
+        """Multiply a sparse matrix by rows, int32 pointers and indices, with a dense one.
+
+        ``data`` and ``dense`` are of one type, float32 or float64.
+        """
+
+    @abstractmethod
+    def largest(self, scores: DeviceArray, k: int) -> tuple[DeviceArray, DeviceArray]:
+        """Return the columns (int64) and values of the k largest of each row of float32 scores.
+
+        Value descending, then column ascending: NaN counts as minus infinity.
+        """
+
+    @abstractmethod
+    def solve(self, left: DeviceArray, right: DeviceArray) -> DeviceArray:
+        """Solve positive definite systems: (n, d, d) and (n, d) give (n, d).
+
+        Raises
+        ------
+        ArithmeticError
+            A system is not positive definite in its precision.
+        """
+
+    @abstractmethod
+    def inverse(self, table: DeviceArray) -> DeviceArray:
+        """Return the inverse of a symmetric positive definite table.
+
+        Raises
+        ------
+        ArithmeticError
+            The table is not positive definite in its precision.
+        """
+
+    @abstractmethod
+    def free_bytes(self) -> int:
+        """Return the bytes of the device that an array could take now."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give memory back that no array holds."""
+
+    def chunk(self, bytes_each: float, at_least: int = 1) -> int:
+        """Return how many pieces of so many bytes one step works on: an eighth of what is free."""
+        return max(at_least, int(self.free_bytes() / 8 / max(bytes_each, 1.0)))
+
+    def held(self, handle: Shared[Any], make: Callable[["Backend", Any], T]) -> T:
+        """Return ``make(self, handle.get())``, which stays on the device for the next task.
+
+        Those of the last handles that were asked for are kept.
+
+        Parameters
+        ----------
+        handle
+            A handle on a value.
+        make
+            A function at module level that copies what is needed of the value.
+        """
+        key = (handle.uid, make)
+        if key not in self._held:
+            self._held[key] = make(self, handle.get())
+        self._held.move_to_end(key)
+        while len(self._held) > _HELD:
+            self._held.popitem(last=False)
+        found: T = self._held[key]
+        return found
+
+
+def on_device(backend: Backend, array: Vector) -> DeviceArray:
+    """Copy an array to a device: what ``Backend.held`` takes for a handle on an array."""
+    return backend.asarray(np.asarray(array))
+
+
+@contextmanager
+def borrow(work: float) -> Iterator[Backend | None]:
+    """Lend a task the GPU that it was asked to work on; None where it works on the CPU.
+
+    Tasks of one process take turns.
+
+    Parameters
+    ----------
+    work
+        Multiply-adds, about: with the device ``"auto"``, little work stays on the CPU.
+
+    Raises
+    ------
+    RuntimeError
+        ``daskrec.device`` is ``"cuda"``, and there is no such GPU here.
+    ImportError
+        CuPy is not installed.
+    """
+    device = asked()
+    wanted = device.startswith("cuda") or (
+        device == "auto" and work >= WORTH_MOVING and has_driver() and _usable()
+    )
+    if not wanted:
+        yield None
+        return
+    backend = gpu(device_number(device))
+    with _turn, backend.active():
+        yield backend
+
+
+@lru_cache(maxsize=1)
+def _usable() -> bool:
+    """Tell whether CuPy is installed and finds a GPU."""
+    if importlib.util.find_spec("cupy") is None:
+        return False
+    return bool(importlib.import_module("cupy").cuda.is_available())
+
+
+@lru_cache(maxsize=8)
+def gpu(number: int) -> Backend:
+    """Return the backend of a GPU of this machine.
+
+    Raises
+    ------
+    RuntimeError
+        There is no such GPU.
+    ImportError
+        CuPy is not installed.
+    """
+    from daskrec.engine.backend_cupy import CupyBackend
+
+    return CupyBackend(number)

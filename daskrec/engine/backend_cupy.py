@@ -1,0 +1,163 @@
+"""CUDA devices by CuPy.
+
+What CuPy is known to get wrong is not used: products of two sparse matrices (zeros without an
+error on large input, CuPy issue 10033) and ``partition``, which sorts.
+"""
+
+import importlib
+import importlib.util
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from daskrec.engine.arrays import Vector
+from daskrec.engine.backend import Backend, DeviceArray
+
+_ENTRIES = 2**31 - 1  # of a sparse matrix: its pointers are int32
+_LOWEST = -(2**63)
+_LAST = 2**31 - 1
+_FLIP = 0x7FFFFFFF  # turns negative floats round: the larger their bits, the smaller they are
+
+
+def import_cupy() -> Any:
+    """Import CuPy.
+
+    Raises
+    ------
+    ImportError
+        It is not installed; the error names the extras.
+    """
+    try:
+        return importlib.import_module("cupy")
+    except ImportError as error:
+        raise ImportError(
+            "work on a GPU needs CuPy: pip install 'daskrec[gpu-cu12]' or 'daskrec[gpu-cu13]', by "
+            "the CUDA version of the driver (nvidia-smi shows it)"
+        ) from error
+
+
+class CupyBackend(Backend):
+    """One CUDA device.
+
+    Parameters
+    ----------
+    number
+        Of the device, as this process counts them.
+
+    Raises
+    ------
+    RuntimeError
+        There is no such device here.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.xp = cupy = import_cupy()
+        count = cupy.cuda.runtime.getDeviceCount() if cupy.cuda.is_available() else 0
+        if number >= count:
+            raise RuntimeError(
+                f"daskrec.device asks for GPU {number}, and CuPy finds {count} on this machine: "
+                "set daskrec.device to 'auto', which works on the CPU where there is none"
+            )
+        self.name = f"cuda:{number}"
+        self._number = number
+
+    def active(self) -> AbstractContextManager[Any]:
+        """Return a context in which arrays are made on the device."""
+        device: AbstractContextManager[Any] = self.xp.cuda.Device(self._number)
+        return device
+
+    def asarray(self, array: Vector) -> DeviceArray:
+        """Copy a numpy array to the device."""
+        return self.xp.asarray(np.ascontiguousarray(array))
+
+    def to_host(self, array: DeviceArray) -> Vector:
+        """Copy an array to numpy."""
+        found: Vector = self.xp.asnumpy(array)
+        return found
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
+        """Return zeros."""
+        return self.xp.zeros(shape, dtype)
+
+    def arange(self, start: int, stop: int) -> DeviceArray:
+        """Return int64 numbers from ``start`` to before ``stop``."""
+        return self.xp.arange(start, stop, dtype=np.int64)
+
+    def scatter(
+        self, target: DeviceArray, rows: DeviceArray, columns: DeviceArray, values: Any
+    ) -> None:
+        """Write ``target[rows, columns] = values``."""
+        target[rows, columns] = values
+
+    def sparse_dot(
+        self, indptr: DeviceArray, indices: DeviceArray, data: DeviceArray, dense: DeviceArray
+    ) -> DeviceArray:
+        """Multiply a sparse matrix by rows with a dense one, by cuSPARSE."""
+        from cupyx.cusparse import spmm
+        from cupyx.scipy.sparse import csr_matrix
+
+        if data.size > _ENTRIES:
+            raise ValueError(f"a sparse matrix on a GPU holds {_ENTRIES} entries at most")
+        shape = (indptr.size - 1, dense.shape[0])
+        matrix = csr_matrix((data, indices, indptr), shape=shape)
+        return spmm(matrix, self.xp.asfortranarray(dense))
+
+    def largest(self, scores: DeviceArray, k: int) -> tuple[DeviceArray, DeviceArray]:
+        """Return the columns and values of the k largest of each row, by one key of both."""
+        keys = self._top(self._keys(scores), k)
+        columns = _LAST - (keys & _FLIP)
+        high = (keys >> 32).astype(np.int32)
+        values = self.xp.where(high < 0, high ^ np.int32(_FLIP), high).view(np.float32)
+        return columns, values
+
+    def _keys(self, scores: DeviceArray) -> DeviceArray:
+        """Return int64 keys in the order of scores, and in that of columns where these tie.
+
+        In the high half stand the bits of the score as an int32 of the same order, in the low
+        half the column counted down.
+        """
+        xp = self.xp
+        scores = xp.where(scores == scores, scores, np.float32(-np.inf)) + np.float32(0)  # no -0.0
+        bits = scores.view(np.int32)
+        high = xp.where(bits < 0, bits ^ np.int32(_FLIP), bits).astype(np.int64)
+        return (high << 32) + (_LAST - self.arange(0, scores.shape[1]))
+
+    def _top(self, keys: DeviceArray, k: int) -> DeviceArray:
+        """Return the k largest keys of each row, in descending order."""
+        if importlib.util.find_spec("torch") is not None:
+            torch = importlib.import_module("torch")
+            if torch.cuda.is_available():  # a selection, where CuPy only sorts
+                found = torch.from_dlpack(keys).topk(k, dim=1).values
+                return self.xp.from_dlpack(found.contiguous())
+        return self.xp.sort(keys, axis=1)[:, ::-1][:, :k]
+
+    def solve(self, left: DeviceArray, right: DeviceArray) -> DeviceArray:
+        """Solve positive definite systems by batched Cholesky factorisations (cuSOLVER)."""
+        return self._posv(left, right) if right.size else self.xp.empty_like(right)
+
+    def inverse(self, table: DeviceArray) -> DeviceArray:
+        """Return the inverse by a Cholesky factorisation (cuSOLVER)."""
+        return self._posv(table, self.xp.eye(len(table), dtype=table.dtype))
+
+    def _posv(self, left: DeviceArray, right: DeviceArray) -> DeviceArray:
+        """Solve by Cholesky factorisations; CuPy looks at their outcome only where told to."""
+        from cupyx import errstate
+        from cupyx.lapack import posv
+
+        try:
+            with errstate(linalg="raise"):
+                return posv(left, right)
+        except np.linalg.LinAlgError as error:
+            raise ArithmeticError("a system is not positive definite") from error
+
+    def free_bytes(self) -> int:
+        """Return what the device has free, with what CuPy holds and does not use."""
+        free, _ = self.xp.cuda.runtime.memGetInfo()
+        return int(free) + int(self.xp.get_default_memory_pool().free_bytes())
+
+    def release(self) -> None:
+        """Give memory back that no array holds."""
+        self._held.clear()
+        self.xp.get_default_memory_pool().free_all_blocks()

@@ -1,0 +1,71 @@
+"""A sparse matrix by rows on a device: uploaded once, spread out or multiplied in parts."""
+
+from typing import Any
+
+import numpy as np
+
+from daskrec.engine.backend import Backend, DeviceArray
+from daskrec.engine.csr import Csr
+
+
+class DeviceRows:
+    """A sparse matrix on a device.
+
+    Parameters
+    ----------
+    backend
+        Of the device.
+    matrix
+        At most 2^31 - 1 entries; data that are empty stand for ones.
+    dtype
+        Of the values on the device, float32 or float64.
+
+    Notes
+    -----
+    12 bytes an entry (16 in float64), and as much once more while a part is worked on.
+    """
+
+    def __init__(self, backend: Backend, matrix: Csr, dtype: Any = np.float32) -> None:
+        self.backend = backend
+        self.width = matrix.width
+        self.indptr = matrix.indptr  # on the host: where a range of rows starts is asked there
+        self.dtype = np.dtype(dtype)
+        self.indices = backend.asarray(matrix.indices)
+        self.data = backend.asarray(matrix.values().astype(self.dtype, copy=False))
+        self._row_of: DeviceArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def dense(self, start: int, stop: int) -> DeviceArray:
+        """Return a range of rows, (stop - start) x width, with zeros where there is no entry."""
+        tile = self.backend.zeros((stop - start, self.width), self.dtype)
+        self.write(tile, start, stop, None)
+        return tile
+
+    def write(self, tile: DeviceArray, start: int, stop: int, value: float | None) -> None:
+        """Write a range of rows into a tile, or one value at the place of each of their entries."""
+        part = self._part(start, stop)
+        rows = self._rows()[part] - start
+        columns = self.backend.xp.astype(self.indices[part], rows.dtype)
+        self.backend.scatter(tile, rows, columns, self.data[part] if value is None else value)
+
+    def dot(self, dense: DeviceArray, start: int = 0, stop: int | None = None) -> DeviceArray:
+        """Multiply a range of rows with a dense matrix of width rows."""
+        stop = len(self) if stop is None else stop
+        part = self._part(start, stop)
+        pointers = (self.indptr[start : stop + 1] - self.indptr[start]).astype(np.int32)
+        return self.backend.sparse_dot(
+            self.backend.asarray(pointers), self.indices[part], self.data[part], dense
+        )
+
+    def _part(self, start: int, stop: int) -> slice:
+        return slice(int(self.indptr[start]), int(self.indptr[stop]))
+
+    def _rows(self) -> DeviceArray:
+        """Return the row of each entry, int64."""
+        if self._row_of is None:
+            xp = self.backend.xp
+            lengths = self.backend.asarray(np.diff(self.indptr))
+            self._row_of = xp.repeat(self.backend.arange(0, len(self)), lengths)
+        return self._row_of

@@ -1,0 +1,128 @@
+"""The backends that kernels of a GPU are tested on, and how a task gets one."""
+
+import dask
+import numpy as np
+import pytest
+from scipy import sparse
+from support.backends import BACKENDS, NumpyBackend, lent
+
+from daskrec.engine import backend, device, runtime
+from daskrec.engine.csr import Csr
+from daskrec.engine.gpu.rows import DeviceRows
+from daskrec.engine.shared import Shared
+
+
+@pytest.fixture(params=BACKENDS)
+def gpu(request):
+    return request.param()
+
+
+def random_csr(rng, rows, width, graded=True):
+    matrix = sparse.random(rows, width, 0.3, "csr", np.float32, random_state=rng)
+    matrix.sort_indices()
+    data = matrix.data if graded else matrix.data[:0]
+    return Csr(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), data, width)
+
+
+def plain(matrix):
+    parts = (matrix.values(), matrix.indices, matrix.indptr)
+    return sparse.csr_array(parts, shape=(len(matrix), matrix.width)).toarray()
+
+
+@pytest.mark.parametrize("graded", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_on_a_device(gpu, graded, dtype):
+    rng = np.random.default_rng(0)
+    matrix, dense = random_csr(rng, 20, 7, graded), rng.random((7, 3)).astype(dtype)
+    rows = DeviceRows(gpu, matrix, dtype)
+    np.testing.assert_array_equal(gpu.to_host(rows.dense(3, 11)), plain(matrix)[3:11])
+    found = gpu.to_host(rows.dot(gpu.asarray(dense), 5))
+    np.testing.assert_allclose(found, plain(matrix)[5:] @ dense, rtol=1e-6)
+    tile = gpu.asarray(np.ones((4, 7), np.float32))
+    rows.write(tile, 0, 4, -np.inf)
+    expected = np.where(plain(matrix)[:4] != 0, -np.inf, 1)
+    np.testing.assert_array_equal(gpu.to_host(tile), expected)
+
+
+def test_the_largest_by_value_and_then_by_column(gpu):
+    scores = np.array([[1, 3, 3, -np.inf, np.nan, 3], [0, -0.0, 0, -1, 5, -np.inf]], np.float32)
+    columns, values = gpu.largest(gpu.asarray(scores), 5)
+    assert gpu.to_host(columns)[:, :4].tolist() == [[1, 2, 5, 0], [4, 0, 1, 2]]
+    assert gpu.to_host(values).tolist() == [[3, 3, 3, 1, -np.inf], [5, 0, 0, 0, -1]]
+
+
+def test_systems_are_solved(gpu):
+    rng = np.random.default_rng(0)
+    factors, right = rng.normal(size=(5, 4, 9)), rng.normal(size=(5, 4))
+    left = factors @ factors.transpose(0, 2, 1)
+    found = gpu.to_host(gpu.solve(gpu.asarray(left), gpu.asarray(right)))
+    np.testing.assert_allclose(np.einsum("nij,nj->ni", left, found), right, atol=1e-9)
+    inverse = gpu.to_host(gpu.inverse(gpu.asarray(left[0])))
+    np.testing.assert_allclose(inverse @ left[0], np.eye(4), atol=1e-9)
+    with pytest.raises(ArithmeticError, match="positive definite"):
+        gpu.solve(gpu.asarray(-left), gpu.asarray(right))
+    with pytest.raises(ArithmeticError, match="positive definite"):
+        gpu.inverse(gpu.asarray(-left[0]))
+
+
+def test_values_of_handles_stay_on_the_device(gpu):
+    handle = Shared(np.arange(3.0))
+    first = gpu.held(handle, backend.on_device)
+    assert gpu.held(handle, backend.on_device) is first
+    assert gpu.held(Shared(np.arange(3.0)), backend.on_device) is not first
+
+
+def test_pieces_of_what_is_free():
+    assert NumpyBackend(free=8000).chunk(10) == 100
+    assert NumpyBackend(free=8).chunk(10, at_least=3) == 3
+
+
+def _seen():
+    with backend.borrow(1.0) as gpu:
+        return device.asked(), None if gpu is None else gpu.name
+
+
+def test_tasks_take_the_device_along(monkeypatch):
+    with lent(NumpyBackend(), monkeypatch):
+        assert runtime.compute([runtime.task(_seen)] * 2, "test") == [("cuda", "numpy")] * 2
+        task = runtime.task(_seen)
+        with dask.config.set({"daskrec.device": "cpu"}):
+            assert runtime.compute([task, runtime.task(_seen)], "test") == [
+                ("cuda", "numpy"),
+                ("cpu", None),
+            ]
+    assert _seen() == ("auto", None)
+
+
+def test_workers_get_the_device_of_the_client(client):
+    with dask.config.set({"daskrec.device": "cpu"}):
+        task = runtime.task(_seen)
+    assert runtime.compute([task, runtime.task(_seen)], "test") == [("cpu", None), ("auto", None)]
+
+
+def test_a_device_that_is_none():
+    with (
+        dask.config.set({"daskrec.device": "gpu"}),
+        pytest.raises(ValueError, match="device must be"),
+    ):
+        runtime.task(_seen)
+
+
+def test_little_work_stays_on_the_cpu(monkeypatch):
+    monkeypatch.setattr(backend, "has_driver", lambda: True)
+    monkeypatch.setattr(backend, "_usable", lambda: True)
+    monkeypatch.setattr(backend, "gpu", lambda number: NumpyBackend())
+    with backend.borrow(10.0) as gpu:
+        assert gpu is None
+    with backend.borrow(1e12) as gpu:
+        assert gpu is not None
+
+
+def test_without_cupy_the_error_names_the_extras(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+    backend.gpu.cache_clear()
+    with (
+        dask.config.set({"daskrec.device": "cuda"}),
+        pytest.raises(ImportError, match=r"daskrec\[gpu-cu12\].*daskrec\[gpu-cu13\]"),
+    ):
+        _seen()
