@@ -164,6 +164,11 @@ def test_a_client_shuffles_to_the_same_ranges(monkeypatch, kind):
     parts, bounds = make_parts(kind), make_ids([4, 17], kind)
     expected = send(parts, bounds, kind)
     monkeypatch.setattr(exchange, "MOST_PIECES", 0)
-    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": None}
+    options = {
+        "n_workers": 1,
+        "threads_per_worker": 2,
+        "dashboard_address": ":0",
+        "memory_limit": None,
+    }
     with Client(processes=False, **options) as client, dask.config.set(scheduler=client):
         assert send(parts, bounds, kind) == expected

@@ -22,7 +22,12 @@ LOCAL = ["synchronous", "threads", "processes"]
 @pytest.fixture(scope="module")
 def cluster():
     """Start one client whose workers are threads of this process."""
-    options = {"n_workers": 2, "threads_per_worker": 3, "dashboard_address": None}
+    options = {
+        "n_workers": 2,
+        "threads_per_worker": 3,
+        "dashboard_address": ":0",
+        "memory_limit": None,
+    }
     with Client(processes=False, set_as_default=False, **options) as client:
         yield client
 
