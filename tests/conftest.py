@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import gpus
 from support.cases import CASES, Case
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    gpus.skip_without(items)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    gpus.summary(terminalreporter)
 
 
 @pytest.fixture(params=CASES, ids=str)

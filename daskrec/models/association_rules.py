@@ -27,6 +27,7 @@ from daskrec.models.item_pairs import (
 )
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.models.rule_metrics import METRICS, RuleTable, nearest_rules, rule_columns
+from daskrec.models.stages import EVERYWHERE, Stages
 from daskrec.models.updates import Updatable
 from daskrec.params import check_choice, check_whole
 
@@ -95,6 +96,8 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
       item_idx neighbour_item_idx  confidence  lift  confidence_gain
     0     milk                tea         1.0   1.0              1.0
     """
+
+    _stages: ClassVar[Stages] = EVERYWHERE
 
     item_to_item_metrics: ClassVar[tuple[str, ...]] = METRICS
     _late_params: ClassVar[frozenset[str]] = frozenset({"similarity_metric"})

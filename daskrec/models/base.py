@@ -23,7 +23,7 @@ from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.score import Request, Scorer
 from daskrec.engine.shared import Shared
 from daskrec.errors import NotFittedError
-from daskrec.models import serving
+from daskrec.models import serving, stages
 from daskrec.models.asked import Asked, Catalogue, Items
 from daskrec.models.state import freeze, thaw
 from daskrec.models.tunable import Tunable
@@ -55,6 +55,7 @@ class BaseRecommender(Params, Tunable, ABC):
     _needs_history: ClassVar[bool] = False
     _weighs_history: ClassVar[bool] = False  # the relevance in it counts
     _sharded_state: ClassVar[frozenset[str]] = frozenset()
+    _stages: ClassVar[stages.Stages] = stages.HOST  # that have kernels for a GPU
     # Whether results that are not computed yet may read what is kept.
     _serves_history: ClassVar[bool] = False
 
@@ -196,6 +197,7 @@ class BaseRecommender(Params, Tunable, ABC):
     def _fit_wrap(self: Model, log: Any, features: Features = NO_FEATURES) -> Model:
         """Read the log, learn, and keep who and what was in it."""
         self._check_params()
+        self._stages.begin(self, "fit")
         read = self._read_log(log)
         layout = read.layout
         data, users, bounds = self._encode(read, features)
@@ -262,6 +264,7 @@ class BaseRecommender(Params, Tunable, ABC):
         """Answer ``predict``: see ``Recommender.predict``."""
         check_whole("k", k, 0)
         asked = self._asked()
+        self._stages.begin(self, "predict")
         read = asked.read_history(log)
         layout = read.layout if read is not None else self._fitted.layout
         chosen = asked.choose_users(users)

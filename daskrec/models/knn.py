@@ -22,6 +22,7 @@ from daskrec.models.item_pairs import (
 )
 from daskrec.models.knn_pairs import PairTable, Weighted
 from daskrec.models.neighbour import NeighbourRec
+from daskrec.models.stages import EVERYWHERE, Stages
 from daskrec.models.updates import Updatable
 from daskrec.params import check_choice, check_number, check_whole
 
@@ -76,6 +77,8 @@ class KNN(Updatable, NeighbourRec):
     M. Deshpande and G. Karypis, Item-based top-N recommendation algorithms, ACM TOIS 22
     (2004). The weightings are those of the original's later versions.
     """
+
+    _stages: ClassVar[Stages] = EVERYWHERE
 
     bm25_k1: ClassVar[float] = 1.2
     bm25_b: ClassVar[float] = 0.75

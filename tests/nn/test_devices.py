@@ -12,10 +12,7 @@ from daskrec.nn.networks.draws import Noise
 from daskrec.nn.networks.mult_vae import MultVAENet, Rows
 from daskrec.nn.networks.neuro_mf import NeuroMFNet, Pairs
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
-]
+pytestmark = pytest.mark.gpu
 NOISE = Noise(seed=5, epoch=3)
 KEYS = torch.from_numpy(np.random.default_rng(0).integers(-(2**63), 2**63, 5000))
 

@@ -14,10 +14,7 @@ from daskrec.nn.inference.mult_vae import MultVAEScorer
 from daskrec.nn.inference.neuro_mf import NeuroMFScorer
 
 torch = pytest.importorskip("torch")
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = pytest.mark.gpu
 USERS, ITEMS = 700, 5000
 
 

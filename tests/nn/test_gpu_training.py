@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 from support.logs import assert_same, random_log
 
 import daskrec
 from daskrec.models import MultVAE, NeuroMF
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-]
+pytestmark = pytest.mark.gpu
 LOG = random_log(users=400, items=200, rows=12_000)
 MODELS = [
     (MultVAE, {"latent_dim": 16, "hidden_dim": 64, "batch_size": 100}),
