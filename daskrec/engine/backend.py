@@ -109,6 +109,10 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def describe(self) -> str:
+        """Return the name of the hardware."""
+
+    @abstractmethod
     def free_bytes(self) -> int:
         """Return the bytes of the device that an array could take now."""
 

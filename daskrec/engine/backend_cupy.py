@@ -152,6 +152,11 @@ class CupyBackend(Backend):
         except np.linalg.LinAlgError as error:
             raise ArithmeticError("a system is not positive definite") from error
 
+    def describe(self) -> str:
+        """Return the name of the card."""
+        found: str = self.xp.cuda.runtime.getDeviceProperties(self._number)["name"].decode()
+        return found
+
     def free_bytes(self) -> int:
         """Return what the device has free, with what CuPy holds and does not use."""
         free, _ = self.xp.cuda.runtime.memGetInfo()

@@ -64,6 +64,9 @@ class NumpyBackend(Backend):
         except linalg.LinAlgError as error:
             raise ArithmeticError("a system is not positive definite") from error
 
+    def describe(self):
+        return self.name
+
     def free_bytes(self):
         return self.free
 
@@ -127,6 +130,9 @@ class StrictBackend(Backend):
 
     def inverse(self, table):
         return self._by_the_reference("inverse", table)
+
+    def describe(self):
+        return self.name
 
     def free_bytes(self):
         return self.plain.free_bytes()
