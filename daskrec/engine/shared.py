@@ -127,14 +127,21 @@ class Shared(Generic[T]):
             shared._value = None
         return shared
 
+    def close(self) -> None:
+        """Let go of a value that was opened from a file; ``get`` opens it again.
+
+        Pages of a mapped file that were read count as memory of the process while it is open.
+        """
+        with _lock:
+            _opened.pop(self.uid, None)
+
     def release(self) -> None:
         """Remove the files of a value that no task reads any more."""
         if self._folder is not None:
             remove_folder(self._folder)
             if self._value is not None:
                 self._folder = None
-        with _lock:
-            _opened.pop(self.uid, None)
+        self.close()
 
     def _store(self, base: str) -> None:
         with self._lock:

@@ -87,6 +87,18 @@ def test_opened_values_are_let_go_in_time(monkeypatch):
     assert copies[0].get().tolist() == [0]
 
 
+def test_a_closed_value_is_opened_again(tmp_path):
+    handle = Shared.stored(np.arange(3), str(tmp_path))
+    first = handle.get()
+    handle.close()
+    handle.close()
+    assert handle.get() is not first
+    assert handle.get().tolist() == [0, 1, 2]
+    here = Shared(first)
+    here.close()
+    assert here.get() is first
+
+
 def test_release_removes_the_file_and_may_be_called_again(session):
     handle = Shared(np.arange(3))
     copy = send(handle)

@@ -10,6 +10,8 @@ from support.logs import as_kind, random_log, with_empty_partitions
 
 from daskrec.data import encode
 from daskrec.data.log import read_log
+from daskrec.engine import shared
+from daskrec.engine.shared import Shared
 from daskrec.nn.training import source
 from daskrec.nn.training.examples import Course, usable_split
 from daskrec.nn.training.parallel import Group
@@ -127,6 +129,19 @@ def test_a_window_holds_no_more_than_its_share_of_users(monkeypatch) -> None:
     assert max(len(w.users) for w in found) <= -(-whole.user_count // len(found)) + 4
     users = np.concatenate([w.users for w in found])
     assert sorted(users.tolist()) == list(range(whole.user_count))
+
+
+def test_no_file_stays_open_where_a_log_is_read_by_windows(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(source, "WINDOW", 40)
+    monkeypatch.setattr(source, "PAGES", 3)
+    found = source_of(with_empty_partitions(LOG, 7))
+    stored = [Shared.stored(shard.get(), str(tmp_path)) for shard in found.shards]
+    log = Source(stored, found.offsets, found.item_count, found.row_count)
+    for _ in windows(log, 0, 0):
+        assert not {shard.uid for shard in stored} & set(shared._opened)
+    assert [w.matrix.nnz for w in windows(log, 0, 0)] == [
+        w.matrix.nnz for w in windows(found, 0, 0)
+    ]
 
 
 def test_items_are_made_ahead_and_errors_come_through() -> None:

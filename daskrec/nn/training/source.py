@@ -90,6 +90,11 @@ class Source:
         total: int = sum(found) % (1 << 64)
         return total
 
+    def close(self) -> None:
+        """Let go of the files that were read."""
+        for shard in self.shards:
+            shard.close()
+
     def release(self) -> None:
         """Remove what lies in storage."""
         for shard in self.shards:
@@ -169,8 +174,19 @@ def windows(source: Source, seed: int, epoch: int | None) -> Iterator[Window]:
     for number, first in enumerate(range(0, pages, PAGES)):
         mine = np.sort(order[first : first + PAGES])
         users = np.concatenate([np.arange(cuts[p], cuts[p + 1]) for p in mine])
-        parts = [source.read(int(cuts[p]), int(cuts[p + 1])) for p in mine]
-        yield Window(users, parts[0] if len(parts) == 1 else stack(parts), number)
+        yield Window(
+            users, _joined(source, [(int(cuts[p]), int(cuts[p + 1])) for p in mine]), number
+        )
+
+
+def _joined(source: Source, ranges: Sequence[tuple[int, int]]) -> Csr:
+    """Read ranges of users, one or a copy of several: then no file stays open."""
+    parts = [source.read(start, stop) for start, stop in ranges]
+    if len(parts) == 1:
+        return parts[0]
+    matrix = stack(parts)
+    source.close()
+    return matrix
 
 
 def shuffle(values: Vector, seed: int, epoch: int, number: int) -> None:
