@@ -3,18 +3,33 @@
 import dask
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import sparse
+from support import fake_cupy
 from support.backends import BACKENDS, NumpyBackend, lent
 
 from daskrec.engine import backend, device, runtime
+from daskrec.engine.backend_cupy import CupyBackend
 from daskrec.engine.csr import Csr
 from daskrec.engine.gpu.rows import DeviceRows
 from daskrec.engine.shared import Shared
 
+REAL = pytest.param("cupy", marks=pytest.mark.gpu(library="cupy"))
 
-@pytest.fixture(params=BACKENDS)
-def gpu(request):
-    return request.param()
+
+@pytest.fixture(params=[*BACKENDS, "cupy on numpy", REAL])
+def gpu(request, monkeypatch):
+    if not isinstance(request.param, str):
+        yield request.param()
+    elif request.param == "cupy":
+        found = CupyBackend(0)
+        with found.active():
+            yield found
+    else:
+        with fake_cupy.installed(monkeypatch):
+            yield CupyBackend(0)
 
 
 def random_csr(rng, rows, width, graded=True):
@@ -63,6 +78,41 @@ def test_systems_are_solved(gpu):
         gpu.solve(gpu.asarray(-left), gpu.asarray(right))
     with pytest.raises(ArithmeticError, match="positive definite"):
         gpu.inverse(gpu.asarray(-left[0]))
+
+
+def test_what_a_device_says_of_itself(monkeypatch):
+    with fake_cupy.installed(monkeypatch, devices=2):
+        found = CupyBackend(1)
+        assert (found.name, found.describe(), found.free_bytes()) == ("cuda:1", "card 1", 1024)
+        with pytest.raises(RuntimeError, match="asks for GPU 2, and CuPy finds 2"):
+            CupyBackend(2)
+    with (
+        fake_cupy.installed(monkeypatch, devices=0),
+        pytest.raises(RuntimeError, match="CuPy finds 0"),
+    ):
+        CupyBackend(0)
+
+
+def test_a_sparse_matrix_that_is_too_large_for_a_gpu(monkeypatch):
+    monkeypatch.setattr("daskrec.engine.backend_cupy._ENTRIES", 3)
+    one = np.zeros(4, np.float32)
+    with (
+        fake_cupy.installed(monkeypatch),
+        pytest.raises(ValueError, match="holds 3 entries at most"),
+    ):
+        CupyBackend(0).sparse_dot(np.array([0, 4]), np.arange(4), one, one[:, None])
+
+
+@settings(max_examples=50)
+@given(
+    scores=arrays(np.float32, (3, 9), elements=st.floats(-2, 2, width=32) | st.just(float("-inf"))),
+    k=st.integers(1, 9),
+)
+def test_keys_order_as_scores_and_columns_do(scores, k):
+    with pytest.MonkeyPatch.context() as patch, fake_cupy.installed(patch):
+        found = CupyBackend(0).largest(scores, k)
+    for mine, plain_one in zip(found, NumpyBackend().largest(scores, k), strict=True):
+        np.testing.assert_array_equal(mine, plain_one)
 
 
 def test_values_of_handles_stay_on_the_device(gpu):

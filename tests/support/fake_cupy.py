@@ -1,0 +1,82 @@
+"""CuPy's names over numpy: what of the backend can be run without a GPU is run on this."""
+
+import sys
+import types
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+from scipy import sparse
+
+
+def _posv(left, right):
+    """CuPy's, which looks at the outcome only inside ``errstate(linalg="raise")``."""
+    assert _raising, "the outcome of the factorisation is not looked at"
+    np.linalg.cholesky(left)  # raises where it fails
+    flat = right if right.ndim == left.ndim else right[..., None]
+    return np.linalg.solve(left, flat).reshape(right.shape).astype(right.dtype)
+
+
+_raising: list[bool] = []
+
+
+@contextmanager
+def _errstate(linalg):
+    assert linalg == "raise"
+    _raising.append(True)
+    try:
+        yield
+    finally:
+        _raising.pop()
+
+
+def _spmm(matrix, dense):
+    assert dense.flags.f_contiguous, "expected F-contiguous array for b"
+    assert matrix.has_canonical_format, "expected canonical format for a"
+    return np.asfortranarray(matrix @ dense)
+
+
+class _Cupy(types.ModuleType):
+    """A module that has what numpy has."""
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+
+def modules(devices=1):
+    """Return the modules of a CuPy that finds so many devices, by name."""
+    cupy = _Cupy("cupy")
+    cupy.asnumpy = np.array
+    runtime = types.SimpleNamespace(
+        getDeviceCount=lambda: devices,
+        getDeviceProperties=lambda number: {"name": f"card {number}".encode()},
+        memGetInfo=lambda: (1000, 2000),
+    )
+    cupy.cuda = types.SimpleNamespace(
+        is_available=lambda: devices > 0, runtime=runtime, Device=lambda number: nullcontext()
+    )
+    pool = types.SimpleNamespace(free_bytes=lambda: 24, free_all_blocks=lambda: None)
+    cupy.get_default_memory_pool = lambda: pool
+    cupyx = types.ModuleType("cupyx")
+    cupyx.errstate = _errstate
+    inside = {
+        "cupyx.cusparse": {"spmm": _spmm},
+        "cupyx.lapack": {"posv": _posv},
+        "cupyx.scipy": {},
+        "cupyx.scipy.sparse": {"csr_matrix": sparse.csr_matrix},
+    }
+    found = {"cupy": cupy, "cupyx": cupyx}
+    for name, values in inside.items():
+        found[name] = types.ModuleType(name)
+        found[name].__dict__.update(values)
+    return found
+
+
+@contextmanager
+def installed(monkeypatch, devices=1):
+    """Let imports find the stand-in; torch has no GPU for it."""
+    with monkeypatch.context() as patch:
+        for name, module in modules(devices).items():
+            patch.setitem(sys.modules, name, module)
+        if "torch" in sys.modules:
+            patch.setattr(sys.modules["torch"].cuda, "is_available", lambda: False)
+        yield
