@@ -15,7 +15,7 @@ import importlib.util
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
@@ -123,6 +123,14 @@ class Backend(ABC):
     def chunk(self, bytes_each: float, at_least: int = 1) -> int:
         """Return how many pieces of so many bytes one step works on: an eighth of what is free."""
         return max(at_least, int(self.free_bytes() / 8 / max(bytes_each, 1.0)))
+
+    def ahead(self, groups: Iterable[tuple[Vector, ...]]) -> Iterator[tuple[DeviceArray, ...]]:
+        """Copy groups of numpy arrays to the device, each while the one before it is worked on.
+
+        Two groups are on the device at a time. For what does not fit there as a whole.
+        """
+        for group in groups:
+            yield tuple(self.asarray(array) for array in group)
 
     def held(self, handle: Shared[Any], make: Callable[["Backend", Any], T]) -> T:
         """Return ``make(self, handle.get())``, which stays on the device for the next task.

@@ -6,6 +6,8 @@ error on large input, CuPy issue 10033) and ``partition``, which sorts.
 
 import importlib
 import importlib.util
+import itertools
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -35,6 +37,38 @@ def import_cupy() -> Any:
             "work on a GPU needs CuPy: pip install 'daskrec[gpu-cu12]' or 'daskrec[gpu-cu13]', by "
             "the CUDA version of the driver (nvidia-smi shows it)"
         ) from error
+
+
+class _Copy:
+    """Arrays on their way to a device.
+
+    Their memory is that of the stream of the work, which may still be at what lay there before:
+    the copy waits for it, and the work for the copy.
+    """
+
+    def __init__(self, cupy: Any, stream: Any, group: tuple[Vector, ...]) -> None:
+        from cupyx import empty_pinned
+
+        self._work = cupy.cuda.get_current_stream()
+        self._arrays = [cupy.empty(array.shape, array.dtype) for array in group]
+        stream.wait_event(self._work.record())
+        self._pinned = []  # until the copy has arrived
+        for target, array in zip(self._arrays, group, strict=True):
+            pinned = empty_pinned(array.shape, array.dtype)
+            pinned[...] = array
+            target.set(pinned, stream=stream)
+            self._pinned.append(pinned)
+        self._done = stream.record()
+
+    def arrived(self) -> tuple[DeviceArray, ...]:
+        """Return the arrays; what works on them waits on the device until they are there."""
+        self._work.wait_event(self._done)
+        return tuple(self._arrays)
+
+    def release(self) -> None:
+        """Let go of the pinned memory, which may be written over then."""
+        self._done.synchronize()
+        self._pinned.clear()
 
 
 class CupyBackend(Backend):
@@ -71,6 +105,19 @@ class CupyBackend(Backend):
     def asarray(self, array: Vector) -> DeviceArray:
         """Copy a numpy array to the device."""
         return self.xp.asarray(np.ascontiguousarray(array))
+
+    def ahead(self, groups: Iterable[tuple[Vector, ...]]) -> Iterator[tuple[DeviceArray, ...]]:
+        """Copy groups by a stream of their own, from pinned memory."""
+        stream, before = self.xp.cuda.Stream(non_blocking=True), None
+        try:
+            for group in itertools.chain(groups, [None]):
+                copy = None if group is None else _Copy(self.xp, stream, group)
+                if before is not None:
+                    yield before.arrived()
+                    before.release()
+                before = copy
+        finally:
+            stream.synchronize()  # pinned memory is read until then
 
     def to_host(self, array: DeviceArray) -> Vector:
         """Copy an array to numpy."""

@@ -61,8 +61,8 @@ class MultVAE(ItemVectorModel, TorchRecommender):
         Of first weights, order, dropout, noise and validation. With one, a device gives one
         answer, whatever the partitioning of the log. None draws another for each fit.
     device
-        ``"auto"`` (a GPU where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``, both for
-        training and for recommending; looked for where the work is done.
+        ``"auto"`` (what the setting ``daskrec.device`` says), ``"cpu"``, ``"cuda"`` or
+        ``"cuda:1"``, both for training and for recommending; looked for where the work is done.
     precision
         Type of the numbers of products: ``"single"``, ``"mixed"`` (bfloat16 products, float32
         weights and sums), or ``"auto"``: mixed on a GPU.

@@ -115,6 +115,29 @@ def test_keys_order_as_scores_and_columns_do(scores, k):
         np.testing.assert_array_equal(mine, plain_one)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_groups_are_copied_ahead(gpu, count):
+    groups = [(np.arange(n), np.full((n, 2), n, np.float32)) for n in range(count)]
+    asked = []
+
+    def given():
+        for number, group in enumerate(groups):
+            asked.append(number)
+            yield group
+
+    for number, (found, expected) in enumerate(zip(gpu.ahead(given()), groups, strict=True)):
+        for mine, array in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(gpu.to_host(mine), array)
+            assert gpu.to_host(mine).dtype == array.dtype
+        assert len(asked) <= number + 2
+
+
+def test_who_stops_early_waits_for_copies(monkeypatch):
+    with fake_cupy.installed(monkeypatch):
+        for _ in CupyBackend(0).ahead([(np.arange(3),)] * 4):
+            break
+
+
 def test_values_of_handles_stay_on_the_device(gpu):
     handle = Shared(np.arange(3.0))
     first = gpu.held(handle, backend.on_device)

@@ -35,6 +35,38 @@ def _spmm(matrix, dense):
     return np.asfortranarray(matrix @ dense)
 
 
+class _Event:
+    def __init__(self, log):
+        self.log = log
+
+    def synchronize(self):
+        self.log.append("event")
+
+
+class _Stream:
+    """A stream that does at once what it is told, and writes down who waits."""
+
+    log: list[str]
+
+    def __init__(self, non_blocking=False):
+        self.log = []
+
+    def record(self):
+        return _Event(self.log)
+
+    def wait_event(self, event):
+        assert event.log is not self.log, "a stream need not wait for itself"
+
+    def synchronize(self):
+        self.log.append("stream")
+
+
+class _Array(np.ndarray):
+    def set(self, array, stream):
+        assert array.dtype == self.dtype
+        self[...] = array
+
+
 class _Cupy(types.ModuleType):
     """A module that has what numpy has."""
 
@@ -51,13 +83,20 @@ def modules(devices=1):
         getDeviceProperties=lambda number: {"name": f"card {number}".encode()},
         memGetInfo=lambda: (1000, 2000),
     )
+    current = _Stream()
     cupy.cuda = types.SimpleNamespace(
-        is_available=lambda: devices > 0, runtime=runtime, Device=lambda number: nullcontext()
+        is_available=lambda: devices > 0,
+        runtime=runtime,
+        Device=lambda number: nullcontext(),
+        Stream=_Stream,
+        get_current_stream=lambda: current,
     )
+    cupy.empty = lambda shape, dtype: np.empty(shape, dtype).view(_Array)
     pool = types.SimpleNamespace(free_bytes=lambda: 24, free_all_blocks=lambda: None)
     cupy.get_default_memory_pool = lambda: pool
     cupyx = types.ModuleType("cupyx")
     cupyx.errstate = _errstate
+    cupyx.empty_pinned = np.empty
     inside = {
         "cupyx.cusparse": {"spmm": _spmm},
         "cupyx.lapack": {"posv": _posv},
