@@ -14,17 +14,17 @@ import importlib
 import importlib.util
 import threading
 from abc import ABC, abstractmethod
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
+from weakref import finalize
 
 import numpy as np
 
 from daskrec.engine.arrays import Vector
 from daskrec.engine.device import asked, device_number, has_driver
-from daskrec.engine.shared import Shared
 
 DeviceArray: TypeAlias = Any
 T = TypeVar("T")
@@ -32,9 +32,20 @@ T = TypeVar("T")
 # Multiply-adds from which on a GPU is asked where the user does not say: a tenth of a second of
 # a core, beside some milliseconds of copies and launches.
 WORTH_MOVING = 1e9
-_HELD = 8  # values of handles that stay on a device
+_HELD = 0.5  # of a device that values of handles take, those that were asked for last
 
 _turn = threading.RLock()  # tasks of one process take turns: the memory of a GPU is one task's
+
+
+class Handle(Protocol):
+    """What a value on a device is known by: a ``Shared``, or ``RowShards``."""
+
+    @property
+    def uid(self) -> str:
+        """A name that no other value has."""
+
+    def get(self) -> Any:
+        """Return the value."""
 
 
 class Backend(ABC):
@@ -44,7 +55,8 @@ class Backend(ABC):
     xp: Any  # namespace of the array API standard, for arrays that are on the device
 
     def __init__(self) -> None:
-        self._held: OrderedDict[Any, Any] = OrderedDict()
+        self._held: OrderedDict[Any, tuple[Any, int]] = OrderedDict()
+        self._gone: deque[Any] = deque()  # keys of handles that the garbage collector took
 
     @abstractmethod
     def active(self) -> AbstractContextManager[Any]:
@@ -79,6 +91,13 @@ class Backend(ABC):
         """Multiply a sparse matrix by rows, int32 pointers and indices, with a dense one.
 
         ``data`` and ``dense`` are of one type, float32 or float64.
+        """
+
+    @abstractmethod
+    def counts(self, left: DeviceArray, right: DeviceArray) -> DeviceArray:
+        """Multiply float32 tables of whole numbers below 2^11; sums below 2^24 are exact.
+
+        Faster than ``xp.matmul`` where there are units for products of short numbers.
         """
 
     @abstractmethod
@@ -117,11 +136,16 @@ class Backend(ABC):
         """Return the bytes of the device that an array could take now."""
 
     @abstractmethod
+    def total_bytes(self) -> int:
+        """Return the bytes of the device."""
+
+    @abstractmethod
     def release(self) -> None:
         """Give memory back that no array holds."""
 
     def chunk(self, bytes_each: float, at_least: int = 1) -> int:
         """Return how many pieces of so many bytes one step works on: an eighth of what is free."""
+        self._let_go()
         return max(at_least, int(self.free_bytes() / 8 / max(bytes_each, 1.0)))
 
     def ahead(self, groups: Iterable[tuple[Vector, ...]]) -> Iterator[tuple[DeviceArray, ...]]:
@@ -132,26 +156,39 @@ class Backend(ABC):
         for group in groups:
             yield tuple(self.asarray(array) for array in group)
 
-    def held(self, handle: Shared[Any], make: Callable[["Backend", Any], T]) -> T:
+    def held(self, handle: Handle, make: Callable[["Backend", Any], T]) -> T:
         """Return ``make(self, handle.get())``, which stays on the device for the next task.
 
-        Those of the last handles that were asked for are kept.
+        What was asked for last stays, up to a part of the device, and no longer than the handle
+        where that holds the value itself.
 
         Parameters
         ----------
         handle
             A handle on a value.
         make
-            A function at module level that copies what is needed of the value.
+            A function at module level that copies what is needed of the value; its result says
+            by ``nbytes`` what it takes.
         """
+        self._let_go()
         key = (handle.uid, make)
         if key not in self._held:
-            self._held[key] = make(self, handle.get())
+            made = make(self, handle.get())
+            self._held[key] = made, int(made.nbytes)  # type: ignore[attr-defined]
+            if getattr(handle, "here", False):
+                finalize(handle, self._gone.append, key)  # at any time, in any thread
         self._held.move_to_end(key)
-        while len(self._held) > _HELD:
+        while len(self._held) > 1 and self._held_bytes() > _HELD * self.total_bytes():
             self._held.popitem(last=False)
-        found: T = self._held[key]
+        found: T = self._held[key][0]
         return found
+
+    def _held_bytes(self) -> int:
+        return sum(nbytes for _, nbytes in self._held.values())
+
+    def _let_go(self) -> None:
+        while self._gone:
+            self._held.pop(self._gone.popleft(), None)
 
 
 def on_device(backend: Backend, array: Vector) -> DeviceArray:
@@ -177,16 +214,20 @@ def borrow(work: float) -> Iterator[Backend | None]:
     ImportError
         CuPy is not installed.
     """
-    device = asked()
-    wanted = device.startswith("cuda") or (
-        device == "auto" and work >= WORTH_MOVING and has_driver() and _usable()
-    )
-    if not wanted:
+    if not lends(work):
         yield None
         return
-    backend = gpu(device_number(device))
+    backend = gpu(device_number(asked()))
     with _turn, backend.active():
         yield backend
+
+
+def lends(work: float) -> bool:
+    """Tell whether ``borrow`` lends a GPU to a task of this process for so much work."""
+    device = asked()
+    if device == "auto":
+        return work >= WORTH_MOVING and has_driver() and _usable()
+    return device != "cpu"
 
 
 @lru_cache(maxsize=1)

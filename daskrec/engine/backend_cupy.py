@@ -151,6 +151,18 @@ class CupyBackend(Backend):
         matrix = csr_matrix((data, indices, indptr), shape=shape)
         return spmm(matrix, self.xp.asfortranarray(dense))
 
+    def counts(self, left: DeviceArray, right: DeviceArray) -> DeviceArray:
+        """Multiply by tensor cores: TF32 holds such numbers, and sums are of float32."""
+        from cupy._core import _routines_linalg as linalg
+
+        single = np.dtype(np.float32)
+        before = linalg.get_compute_type(single)
+        linalg.set_compute_type(single, linalg.COMPUTE_TYPE_TF32)
+        try:
+            return self.xp.matmul(left, right)
+        finally:
+            linalg.set_compute_type(single, before)
+
     def largest(self, scores: DeviceArray, k: int) -> tuple[DeviceArray, DeviceArray]:
         """Return the columns and values of the k largest of each row, by one key of both."""
         keys = self._top(self._keys(scores), k)
@@ -213,6 +225,10 @@ class CupyBackend(Backend):
         free, total = self.xp.cuda.runtime.memGetInfo()
         held = self.xp.get_default_memory_pool().free_bytes()
         return max(int(free) + int(held), int(total) // 8)
+
+    def total_bytes(self) -> int:
+        """Return the bytes of the card."""
+        return int(self.xp.cuda.runtime.memGetInfo()[1])
 
     def release(self) -> None:
         """Give memory back that no array holds."""

@@ -114,6 +114,11 @@ class Shared(Generic[T]):
                 _opened.popitem(last=False)
         return cast(T, value)
 
+    @property
+    def here(self) -> bool:
+        """Whether the handle holds the value itself."""
+        return self._value is not None
+
     @classmethod
     def stored(cls, value: T, folder: str | None) -> "Shared[T]":
         """Make a handle whose value lies in a folder already; by reference without one.

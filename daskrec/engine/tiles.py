@@ -79,6 +79,14 @@ def _pairs(x_indptr: Int64s, t_indptr: Int64s, t_indices: Int32s, start: int, wo
             work[r] += x_indptr[t_indices[p] + 1] - x_indptr[t_indices[p]]
 
 
+def pair_work(blocks: Sequence[Block], start: int, stop: int) -> float:
+    """Return the multiply-adds that a range of items needs: one for each pair of a user."""
+    work = np.zeros(max(stop - start, 0), np.int64)
+    for block in blocks:
+        _pairs(block.x_indptr, block.t_indptr, block.t_indices, start, work)
+    return float(work.sum())
+
+
 @kernel()
 def _compact(
     indices: Int32s, values: Floats, counts: Int32s, to_indices: Int32s, to_values: Floats

@@ -11,12 +11,15 @@ from daskrec.data.log import Layout, Log, Needs
 from daskrec.data.output import Form
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
+from daskrec.engine.backend import borrow
 from daskrec.engine.cap import cap_rows
 from daskrec.engine.csr import Csr, column_work
+from daskrec.engine.gpu.rules import rule_range as rule_range_there
 from daskrec.engine.gram_bits import Head
 from daskrec.engine.rules import rule_range
 from daskrec.engine.score import NeighbourScorer, Scorer
 from daskrec.engine.shared import Shared
+from daskrec.engine.tiles import pair_work
 from daskrec.models.asked import Catalogue
 from daskrec.models.item_pairs import (
     Counted,
@@ -174,7 +177,7 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
         warn_of_long_rows(counted, who, "max_session_items", limit)
         allowed = (sessions_of >= self.min_item_count) & (weights > 0)
         blocks = data.map(_pair_up, limit, graded, allowed, folder, label="turning items over")
-        head = None if graded else plan_popular(blocks, data.item_count)
+        head = None if graded else plan_popular(blocks, data.item_count, work)
         rows = by_ranges(
             _mine,
             work * allowed,
@@ -185,6 +188,7 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
             (self.num_neighbours, self.min_pair_count),
             folder,
             label="rules",
+            on_gpu=not graded,
         )
         self._set_rules(
             Csr(rows.indptr, rows.indices, np.empty(0, dtype=np.float32), rows.width),
@@ -331,13 +335,13 @@ def _mine(
     folder: str | None,
 ) -> Shared[Csr]:
     """Return the rules of a range of items, best first, with their support."""
-    indptr, indices, support = rule_range(
-        [handle.get().pair for handle in blocks],
-        weights,
-        allowed,
-        *limits,
-        *items,
-        head=head,
-        tile_bytes=config.get_bytes("tile-bytes"),
-    )
-    return Shared.stored(Csr(indptr, indices, support, len(weights)), folder)
+    pairs = [handle.get().pair for handle in blocks]
+    problem = weights, allowed, *limits, *items
+    graded = any(pair.x_data.size for pair in pairs)  # its sums are no products
+    with borrow(0.0 if graded else pair_work(pairs, *items)) as gpu:
+        if gpu is None or graded:
+            tile_bytes = config.get_bytes("tile-bytes")
+            found = rule_range(pairs, *problem, head=head, tile_bytes=tile_bytes)
+        else:
+            found = rule_range_there(gpu, blocks, *problem)
+    return Shared.stored(Csr(*found, len(weights)), folder)

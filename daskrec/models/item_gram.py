@@ -8,9 +8,12 @@ import numpy as np
 from daskrec.data.blocks import Interactions, UserBlock
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
+from daskrec.engine.backend import borrow
 from daskrec.engine.csr import Csr, column_work
+from daskrec.engine.gpu.gram import gram_rows as gram_rows_there
 from daskrec.engine.gram_dense import gram_rows
 from daskrec.engine.shared import Shared
+from daskrec.engine.tiles import pair_work
 from daskrec.models.item_pairs import PairedBlock, even_ranges
 
 _LABEL = "products of items"
@@ -112,7 +115,7 @@ def item_gram(data: Interactions, dtype: Any, use_relevance: bool = True) -> Ite
     work = runtime.reduce(data.tasks(_work, count), np.add, _LABEL)
     blocks = data.map(_pair, use_relevance, runtime.storage(), label=_LABEL)
     try:
-        cuts = list(itertools.pairwise(even_ranges(work).tolist()))
+        cuts = list(itertools.pairwise(even_ranges(work, on_gpu=True).tolist()))
         return count_products(blocks, cuts, count, dtype)
     finally:
         for block in blocks:
@@ -196,7 +199,10 @@ def _rows(
     folder: str | None,
 ) -> _Range:
     pairs = [handle.get().pair for handle in blocks]
-    with np.errstate(over="ignore"):  # told by the diagonal
-        rows = gram_rows(pairs, item_count, *cut, dtype)
+    with np.errstate(over="ignore"), borrow(pair_work(pairs, *cut)) as gpu:  # told by the diagonal
+        if gpu is None:
+            rows = gram_rows(pairs, item_count, *cut, dtype)
+        else:
+            rows = gram_rows_there(gpu, blocks, item_count, *cut, dtype)
     diagonal = rows[np.arange(len(rows)), np.arange(*cut)].astype(np.float64)
     return _Range(Shared.stored(rows, folder), diagonal, float(rows.min(initial=0)))

@@ -8,6 +8,7 @@ import numpy as np
 
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Arrays, Vector
+from daskrec.engine.backend import lends
 from daskrec.engine.csr import Csr, stack
 from daskrec.engine.gram_bits import Block, Head, plan_head
 from daskrec.engine.shared import Shared
@@ -90,17 +91,21 @@ def warn_of_long_rows(counted: Counted, who: str, name: str, limit: int | None) 
         )
 
 
-def plan_popular(blocks: Sequence[Shared[PairedBlock]], item_count: int) -> Head | None:
+def plan_popular(
+    blocks: Sequence[Shared[PairedBlock]], item_count: int, work: Vector
+) -> Head | None:
     """Plan bit rows for popular items of blocks of ones; in this process alone.
 
-    They are as large as the blocks, and worth no way to a worker.
+    They are as large as the blocks, and worth no way to a worker. A GPU does not read them.
     """
-    if not runtime.in_process():
+    if not runtime.in_process() or lends(float(work.sum())):
         return None
     return plan_head([block.get().pair for block in blocks], item_count)
 
 
-def by_ranges(function: Callable[..., Shared[Csr]], work: Vector, *args: Any, label: str) -> Csr:
+def by_ranges(
+    function: Callable[..., Shared[Csr]], work: Vector, *args: Any, label: str, on_gpu: bool
+) -> Csr:
     """Call ``function((start, stop), *args)`` on ranges of items, and join their rows.
 
     Parameters
@@ -109,8 +114,10 @@ def by_ranges(function: Callable[..., Shared[Csr]], work: Vector, *args: Any, la
         Returns a handle on the rows of a range.
     work
         Products that each item needs: ranges have about equal sums of them.
+    on_gpu
+        Whether the function takes a GPU where one is lent.
     """
-    cuts = itertools.pairwise(even_ranges(work).tolist())
+    cuts = itertools.pairwise(even_ranges(work, on_gpu).tolist())
     found = runtime.compute([runtime.task(function, cut, *args) for cut in cuts], label)
     rows = stack([part.get() for part in found])
     for part in found:
@@ -118,9 +125,11 @@ def by_ranges(function: Callable[..., Shared[Csr]], work: Vector, *args: Any, la
     return rows
 
 
-def even_ranges(work: Vector) -> Vector:
+def even_ranges(work: Vector, on_gpu: bool) -> Vector:
     """Cut items into ranges that need about equal numbers of products."""
     load = np.concatenate([[0.0], np.cumsum(work + 1.0)])
     count = min(_RANGES_PER_THREAD * runtime.parallelism(), 1 + int(load[-1] // _WORTH_A_RANGE))
+    if on_gpu and runtime.in_process() and lends(float(load[-1])):
+        count = 1  # tasks would take turns on the GPU, and each go through all blocks
     inner = np.searchsorted(load, np.linspace(0, load[-1], count + 1)[1:-1])
     return np.unique(np.concatenate([[0], inner, [len(work)]])).astype(np.int64)

@@ -7,12 +7,15 @@ import numpy as np
 from daskrec.data.blocks import Interactions, UserBlock
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
+from daskrec.engine.backend import borrow
 from daskrec.engine.cap import cap_rows
 from daskrec.engine.csr import Csr, column_work
 from daskrec.engine.dense import Weights
+from daskrec.engine.gpu.neighbours import similarity_range as similarity_range_there
 from daskrec.engine.gram import similarity_range
 from daskrec.engine.gram_bits import Head
 from daskrec.engine.shared import Shared
+from daskrec.engine.tiles import pair_work
 from daskrec.models.item_pairs import (
     Counted,
     PairedBlock,
@@ -143,6 +146,7 @@ class KNN(Updatable, NeighbourRec):
             (self.shrink, self.num_neighbours),
             weighted.folder,
             label="similarities",
+            on_gpu=True,
         )
         self._take_lists(lists)
         weighted.release()
@@ -179,7 +183,7 @@ class KNN(Updatable, NeighbourRec):
         blocks = data.map(_weigh, weights, limit, folder, label="weighting")
         squares = [runtime.task(_squares, block) for block in blocks]
         norms = np.sqrt(runtime.reduce(squares, np.add, "weighting"))
-        head = plan_popular(blocks, data.item_count) if weights.plain else None
+        head = plan_popular(blocks, data.item_count, work) if weights.plain else None
         return Weighted(blocks, head, norms, work, folder)
 
     def _take_lists(self, lists: Csr) -> None:
@@ -258,13 +262,12 @@ def _similar(
     folder: str | None,
 ) -> Shared[Csr]:
     """Return the neighbours of a range of items, by shrinkage and number of them."""
-    indptr, indices, values = similarity_range(
-        [handle.get().pair for handle in blocks],
-        norms,
-        float(limits[0]),
-        min(limits[1], len(norms)),
-        *items,
-        head=head,
-        tile_bytes=config.get_bytes("tile-bytes"),
-    )
-    return Shared.stored(Csr(indptr, indices, values, len(norms)), folder)
+    pairs = [handle.get().pair for handle in blocks]
+    problem = norms, float(limits[0]), min(limits[1], len(norms)), *items
+    with borrow(pair_work(pairs, *items)) as gpu:
+        if gpu is None:
+            tile_bytes = config.get_bytes("tile-bytes")
+            found = similarity_range(pairs, *problem, head=head, tile_bytes=tile_bytes)
+        else:
+            found = similarity_range_there(gpu, blocks, *problem)
+    return Shared.stored(Csr(*found, len(norms)), folder)

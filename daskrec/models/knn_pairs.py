@@ -80,7 +80,7 @@ class PairTable:
             None where the pairs take more than ``daskrec.share-limit`` bytes.
         """
         limit = config.get_bytes("share-limit")
-        cuts = list(itertools.pairwise(even_ranges(data.work).tolist()))
+        cuts = list(itertools.pairwise(even_ranges(data.work, on_gpu=False).tolist()))
         most = 12.0 * float(np.minimum(data.work, len(data.norms)).sum())
         step = len(cuts) if most <= limit else runtime.parallelism()
         options = data.blocks, data.head, data.norms, shrinks, longest, data.folder

@@ -3,12 +3,10 @@
 import logging
 
 import dask
-import numpy as np
-import pandas as pd
 import pytest
 from support.backends import NumpyBackend, lent
 from support.cases import Case
-from support.logs import random_log
+from support.logs import assert_same, random_log
 
 LOG = random_log(users=60, items=30, rows=900)
 NEAR = 1e-4  # of scores, to the largest of them
@@ -26,30 +24,13 @@ def on_gpu(request, monkeypatch):
         yield
 
 
-def same_lists(found: pd.DataFrame, expected: pd.DataFrame, tolerance: float) -> None:
-    """Compare lists: equal where scores are apart, and near scores in every place."""
-    assert len(found) == len(expected)
-    assert found.user_idx.tolist() == expected.user_idx.tolist()
-    scale = max(expected.relevance.abs().max(), 1e-30)
-    gap = np.abs(found.relevance.to_numpy() - expected.relevance.to_numpy()) / scale
-    assert gap.max(initial=0) <= tolerance
-    steps = np.abs(np.diff(expected.relevance.to_numpy())) / scale
-    rows = expected.user_idx.to_numpy()
-    inside = np.diff(rows) == 0
-    far = np.where(inside, steps > 2 * tolerance, True)
-    last = np.append(np.diff(rows) != 0, True)  # what follows the end of a list is not known
-    apart = np.append(True, far) & np.append(far, True) & ~last
-    items = found.item_idx.to_numpy(), expected.item_idx.to_numpy()
-    np.testing.assert_array_equal(items[0][apart], items[1][apart])
-
-
 def test_the_answers_of_the_cpu(case: Case, on_gpu, request) -> None:
     if case.model._stages.by_torch and "stand-in" in request.node.name:
         pytest.skip("torch has kernels of its own: tests/nn compares them")
     found = case.make().fit(LOG).predict(LOG, 5)
     with dask.config.set({"daskrec.device": "cpu"}):
         expected = case.make().fit(LOG).predict(LOG, 5)
-    same_lists(found, expected, max(NEAR, case.tolerance or 0))
+    assert_same(found, expected, max(NEAR, case.tolerance or 0))
 
 
 def test_what_stays_on_the_host_is_told(case: Case, on_gpu, caplog, request) -> None:

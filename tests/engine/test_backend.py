@@ -1,5 +1,7 @@
 """The backends that kernels of a GPU are tested on, and how a task gets one."""
 
+import gc
+
 import dask
 import numpy as np
 import pytest
@@ -138,11 +140,33 @@ def test_who_stops_early_waits_for_copies(monkeypatch):
             break
 
 
-def test_values_of_handles_stay_on_the_device(gpu):
+def test_products_of_whole_numbers(gpu):
+    rng = np.random.default_rng(0)
+    left, right = (rng.integers(0, 3, shape).astype(np.float32) for shape in ((4, 50), (50, 6)))
+    found = gpu.to_host(gpu.counts(gpu.asarray(left), gpu.asarray(right)))
+    np.testing.assert_array_equal(found, left @ right)
+
+
+def test_values_of_handles_stay_on_the_device():
+    gpu = NumpyBackend()
     handle = Shared(np.arange(3.0))
     first = gpu.held(handle, backend.on_device)
     assert gpu.held(handle, backend.on_device) is first
     assert gpu.held(Shared(np.arange(3.0)), backend.on_device) is not first
+    del handle
+    gc.collect()
+    gpu.chunk(1)
+    assert gpu._held_bytes() == 0
+
+
+def test_no_more_stays_on_the_device_than_a_part_of_it():
+    gpu = NumpyBackend(free=80)  # of twice as much, half may be held
+    handles = [Shared(np.full(4, n)) for n in range(4)]  # 32 bytes each
+    for handle in handles:
+        gpu.held(handle, backend.on_device)
+    kept = [key[0] for key in gpu._held]
+    assert kept == [handle.uid for handle in handles[-2:]]
+    assert len(gpu.held(Shared(np.zeros(1000)), backend.on_device)) == 1000
 
 
 def test_pieces_of_what_is_free():

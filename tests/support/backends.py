@@ -44,6 +44,12 @@ class NumpyBackend(Backend):
         shape = (len(indptr) - 1, len(dense))
         return sparse.csr_array((data, indices, indptr), shape=shape) @ dense
 
+    def counts(self, left, right):
+        for table in (left, right):
+            assert table.dtype == np.float32
+            assert np.all((table == np.round(table)) & (np.abs(table) < 2**11))
+        return left @ right
+
     def largest(self, scores, k):
         assert scores.dtype == np.float32
         known = np.where(np.isnan(scores), -np.inf, scores)
@@ -69,6 +75,9 @@ class NumpyBackend(Backend):
 
     def free_bytes(self):
         return self.free
+
+    def total_bytes(self):
+        return 2 * self.free
 
     def release(self):
         self._held.clear()
@@ -122,6 +131,9 @@ class StrictBackend(Backend):
     def sparse_dot(self, indptr, indices, data, dense):
         return self._by_the_reference("sparse_dot", indptr, indices, data, dense)
 
+    def counts(self, left, right):
+        return self._by_the_reference("counts", left, right)
+
     def largest(self, scores, k):
         return self._by_the_reference("largest", scores, k)
 
@@ -136,6 +148,9 @@ class StrictBackend(Backend):
 
     def free_bytes(self):
         return self.plain.free_bytes()
+
+    def total_bytes(self):
+        return self.plain.total_bytes()
 
     def release(self):
         self._held.clear()

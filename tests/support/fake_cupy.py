@@ -97,7 +97,14 @@ def modules(devices=1):
     cupyx = types.ModuleType("cupyx")
     cupyx.errstate = _errstate
     cupyx.empty_pinned = np.empty
+    kept = {np.dtype(np.float32): "plain"}
     inside = {
+        "cupy._core": {},
+        "cupy._core._routines_linalg": {
+            "COMPUTE_TYPE_TF32": "short",
+            "get_compute_type": kept.__getitem__,
+            "set_compute_type": kept.__setitem__,
+        },
         "cupyx.cusparse": {"spmm": _spmm},
         "cupyx.lapack": {"posv": _posv},
         "cupyx.scipy": {},
@@ -107,6 +114,7 @@ def modules(devices=1):
     for name, values in inside.items():
         found[name] = types.ModuleType(name)
         found[name].__dict__.update(values)
+    found["cupy._core"]._routines_linalg = found["cupy._core._routines_linalg"]
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+_marked: set[str] = set()
 REQUIRED = "DASKREC_REQUIRE_GPU"  # where it is set, a test that finds no GPU fails
 
 
@@ -30,6 +31,7 @@ def skip_without(items: list[pytest.Item]) -> None:
     """Skip the tests that need a GPU where there is none, with the reason."""
     marked = [item for item in items if item.get_closest_marker("gpu")]
     seen = found() if marked else {}
+    _marked.update(item.nodeid for item in marked)
     for item in marked:
         needed = item.get_closest_marker("gpu").kwargs.get("library", "torch")
         if needed not in seen and not os.environ.get(REQUIRED):
@@ -42,7 +44,7 @@ def summary(reporter: Any) -> None:
     for outcome in ("passed", "failed", "skipped", "error"):
         for report in reporter.stats.get(outcome, []):
             ended = report.when == "call" or outcome != "passed"
-            if ended and "gpu" in getattr(report, "keywords", {}):
+            if ended and getattr(report, "nodeid", "") in _marked:
                 counts[report.nodeid.partition("::")[0], outcome] += 1
     if not counts:
         return
