@@ -174,7 +174,8 @@ class Backend(ABC):
         key = (handle.uid, make)
         if key not in self._held:
             made = make(self, handle.get())
-            self._held[key] = made, int(made.nbytes)  # type: ignore[attr-defined]
+            # The standard gives arrays no nbytes; those of CuPy have it.
+            self._held[key] = made, int(getattr(made, "nbytes", 0))
             if getattr(handle, "here", False):
                 finalize(handle, self._gone.append, key)  # at any time, in any thread
         self._held.move_to_end(key)

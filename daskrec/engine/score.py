@@ -15,7 +15,9 @@ import numpy as np
 
 from daskrec.engine import config
 from daskrec.engine.arrays import Array, Vector
+from daskrec.engine.backend import borrow
 from daskrec.engine.csr import Csr
+from daskrec.engine.gpu.topk import dot_topk as dot_topk_there
 from daskrec.engine.select import Ranked
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.threads import single_threaded_blas
@@ -60,6 +62,7 @@ class Scorer(ABC):
     """Scores of items for users. Scorers travel in graphs: they hold handles, not arrays."""
 
     unserved_because: ClassVar[str] = "users have no features"  # behind their number
+    gpu_library: ClassVar[str | None] = None  # of its kernels for a GPU, where it has some
 
     @abstractmethod
     def top(self, users: Histories, request: Request) -> Ragged:
@@ -136,6 +139,9 @@ def list_top(scores: Vector, matrix: Csr, request: Request) -> Ragged:
 class NeighbourScorer(Scorer):
     """A score is the sum of the similarities of the items of the history.
 
+    It works on the host: few items are reached, and a GPU would go through all cells of users x
+    items for them.
+
     Parameters
     ----------
     similarity
@@ -203,6 +209,8 @@ class DotScorer(Scorer):
         Handle on float32, items x rank; an item whose vector holds NaN has no score.
     """
 
+    gpu_library = "cupy"
+
     def __init__(self, item_vectors: Shared[Vector]) -> None:
         self.item_vectors = item_vectors
 
@@ -228,7 +236,12 @@ class DotScorer(Scorer):
 
     def _ranked(self, vectors: Vector, *what: Any, **how: Any) -> Ranked:
         """Rank items for vectors of users; arguments as of ``dot_topk``."""
-        return dot_topk(vectors, self.item_vectors.get(), *what, **how)
+        table = self.item_vectors.get()
+        with borrow(float(vectors.size) * len(table)) as gpu:
+            if gpu is None:
+                return dot_topk(vectors, table, *what, **how)
+            how.pop("tile_bytes")  # for tiles that stay in the cache of a CPU
+            return dot_topk_there(gpu, vectors, self.item_vectors, *what, **how)
 
     def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
         """Score pairs of known users."""

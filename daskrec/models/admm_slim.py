@@ -16,7 +16,6 @@ from daskrec.engine.solve.square import invert
 from daskrec.errors import warn_caller
 from daskrec.models.item_gram import PRECISIONS, ItemGram, check_dense, item_gram
 from daskrec.models.neighbour import NeighbourRec
-from daskrec.models.stages import EVERYWHERE, Stages
 from daskrec.params import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class ADMMSLIM(NeighbourRec):
     0         2         0      0.475
     """
 
-    _stages: ClassVar[Stages] = EVERYWHERE
+    _gpu_library: ClassVar[str | None] = "cupy"
     _draws_without_seed: ClassVar[bool] = False
     _search_space: ClassVar[dict[str, Any]] = {
         "lambda_1": {"type": "loguniform", "args": [1e-9, 50]},

@@ -14,7 +14,6 @@ from daskrec.engine.shared import RowShards, Shared
 from daskrec.models.als_rounds import Rule, first_factors, half_round, whole_gram
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.recommender import Recommender
-from daskrec.models.stages import EVERYWHERE, Stages
 from daskrec.models.vector_frames import factor_frame, role_of
 from daskrec.params import check_choice, check_number, check_whole
 
@@ -83,7 +82,7 @@ class ALSWrap(ItemVectorModel, Recommender):
     conjugate gradient method for implicit feedback collaborative filtering, RecSys 2011.
     """
 
-    _stages: ClassVar[Stages] = EVERYWHERE
+    _gpu_library: ClassVar[str | None] = "cupy"
     _sharded_state: ClassVar[frozenset[str]] = frozenset({"user_factors"})
     _search_space: ClassVar[dict[str, Any]] = {"rank": {"type": "loguniform_int", "args": [8, 256]}}
     _search_on_request: ClassVar[dict[str, str]] = {

@@ -30,7 +30,6 @@ from daskrec.models.item_pairs import (
 )
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.models.rule_metrics import METRICS, RuleTable, nearest_rules, rule_columns
-from daskrec.models.stages import EVERYWHERE, Stages
 from daskrec.models.updates import Updatable
 from daskrec.params import check_choice, check_whole
 
@@ -100,7 +99,7 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
     0     milk                tea         1.0   1.0              1.0
     """
 
-    _stages: ClassVar[Stages] = EVERYWHERE
+    _gpu_library: ClassVar[str | None] = "cupy"
 
     item_to_item_metrics: ClassVar[tuple[str, ...]] = METRICS
     _late_params: ClassVar[frozenset[str]] = frozenset({"similarity_metric"})

@@ -55,7 +55,7 @@ class BaseRecommender(Params, Tunable, ABC):
     _needs_history: ClassVar[bool] = False
     _weighs_history: ClassVar[bool] = False  # the relevance in it counts
     _sharded_state: ClassVar[frozenset[str]] = frozenset()
-    _stages: ClassVar[stages.Stages] = stages.HOST  # that have kernels for a GPU
+    _gpu_library: ClassVar[str | None] = None  # of the kernels that a fit has for a GPU
     # Whether results that are not computed yet may read what is kept.
     _serves_history: ClassVar[bool] = False
 
@@ -197,7 +197,7 @@ class BaseRecommender(Params, Tunable, ABC):
     def _fit_wrap(self: Model, log: Any, features: Features = NO_FEATURES) -> Model:
         """Read the log, learn, and keep who and what was in it."""
         self._check_params()
-        self._stages.begin(self, "fit")
+        stages.begin(self, "fit", self._gpu_library)
         read = self._read_log(log)
         layout = read.layout
         data, users, bounds = self._encode(read, features)
@@ -264,13 +264,13 @@ class BaseRecommender(Params, Tunable, ABC):
         """Answer ``predict``: see ``Recommender.predict``."""
         check_whole("k", k, 0)
         asked = self._asked()
-        self._stages.begin(self, "predict")
         read = asked.read_history(log)
         layout = read.layout if read is not None else self._fitted.layout
         chosen = asked.choose_users(users)
         wanted = asked.choose_items(items)
-        histories = asked.histories(read, chosen, wanted.ids.get())
         scorer = self._scorer_of(wanted, features)
+        stages.begin(self, "predict", scorer.gpu_library)
+        histories = asked.histories(read, chosen, wanted.ids.get())
         asked.note_unserved(histories, scorer)
         asked.warn()
         filtered = bool(filter_seen_items) and read is not None

@@ -11,7 +11,6 @@ from daskrec.engine.shared import Shared
 from daskrec.engine.solve import ease
 from daskrec.models.item_gram import PRECISIONS, ItemGram, check_dense, item_gram
 from daskrec.models.neighbour import NeighbourRec
-from daskrec.models.stages import EVERYWHERE, Stages
 from daskrec.params import check_choice, check_number, check_whole
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class EASE(NeighbourRec):
     0         2         0        0.5
     """
 
-    _stages: ClassVar[Stages] = EVERYWHERE
+    _gpu_library: ClassVar[str | None] = "cupy"
     _search_space: ClassVar[dict[str, Any]] = {
         "regularization": {"type": "loguniform", "args": [1, 1e5]},
     }

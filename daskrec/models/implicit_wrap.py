@@ -1,7 +1,7 @@
 """ImplicitWrap: the models of the library implicit."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from daskrec.engine.shared import RowShards, Shared
 from daskrec.models import implicit_wrap_model as library
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.neighbour import NeighbourRec
-from daskrec.models.stages import Stages
 from daskrec.models.vector_frames import factor_frame, role_of
 from daskrec.params import check_choice
 
@@ -78,7 +77,6 @@ class ImplicitWrap(ItemVectorModel, NeighbourRec):
     0         1         3        2.0
     """
 
-    _stages: ClassVar[Stages] = Stages(predict=True)
     _sharded_state = frozenset({"user_factors"})
     _held: Mapping[str, Any] | None = None
 

@@ -25,7 +25,6 @@ from daskrec.models.item_pairs import (
 )
 from daskrec.models.knn_pairs import PairTable, Weighted
 from daskrec.models.neighbour import NeighbourRec
-from daskrec.models.stages import EVERYWHERE, Stages
 from daskrec.models.updates import Updatable
 from daskrec.params import check_choice, check_number, check_whole
 
@@ -81,7 +80,7 @@ class KNN(Updatable, NeighbourRec):
     (2004). The weightings are those of the original's later versions.
     """
 
-    _stages: ClassVar[Stages] = EVERYWHERE
+    _gpu_library: ClassVar[str | None] = "cupy"
 
     bm25_k1: ClassVar[float] = 1.2
     bm25_b: ClassVar[float] = 0.75

@@ -21,7 +21,6 @@ from daskrec.errors import warn_caller
 from daskrec.models import lightfm_wrap_fit as fitting
 from daskrec.models.asked import Catalogue, Items
 from daskrec.models.recommender import HybridRecommender
-from daskrec.models.stages import Stages
 from daskrec.models.vector_frames import as_lists, finish, names_of, read_ids, role_of
 from daskrec.params import check_choice, check_number, check_whole
 
@@ -79,7 +78,6 @@ class LightFMWrap(HybridRecommender):
     annotation, IJCAI 2011.
     """
 
-    _stages: ClassVar[Stages] = Stages(predict=True)
     _sharded_state: ClassVar[frozenset[str]] = frozenset({"user_vectors"})
     _seed_parameter: ClassVar[str] = "random_state"
     _search_space: ClassVar[dict[str, Any]] = {

@@ -15,7 +15,6 @@ from daskrec.models.slim_products import (
     Products,
     fits_dense,
 )
-from daskrec.models.stages import EVERYWHERE, Stages
 from daskrec.params import check_number, check_whole
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class SLIM(NeighbourRec):
     0         2         0      0.515
     """
 
-    _stages: ClassVar[Stages] = EVERYWHERE
+    _gpu_library: ClassVar[str | None] = "cupy"
     _draws_without_seed: ClassVar[bool] = False
     _search_space: ClassVar[dict[str, Any]] = {
         "beta": {"type": "loguniform", "args": [1e-6, 5]},

@@ -13,7 +13,6 @@ from daskrec.engine.device import check_device
 from daskrec.engine.shared import Shared
 from daskrec.engine.weights import Weights
 from daskrec.models.recommender import Recommender
-from daskrec.models.stages import Stages
 from daskrec.nn import device as devices
 from daskrec.nn.training import history
 from daskrec.nn.training.checkpoint import best_weights, stored_seed
@@ -42,7 +41,7 @@ class TorchRecommender(Recommender):
         What the training went through: see ``MultVAE`` and ``NeuroMF``.
     """
 
-    _stages: ClassVar[Stages] = Stages(fit=True, predict=True, by_torch=True)
+    _gpu_library: ClassVar[str | None] = "torch"
 
     # Parameters that may change between two parts of one training.
     _free_in_training: ClassVar[frozenset[str]] = frozenset(

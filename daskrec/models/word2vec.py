@@ -15,7 +15,6 @@ from daskrec.engine.score_means import MeanScorer
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.recommender import Recommender
-from daskrec.models.stages import Stages
 from daskrec.models.vector_frames import factor_frame, role_of
 from daskrec.models.word2vec_given import read_vectors
 from daskrec.models.word2vec_training import Plan, train
@@ -115,7 +114,6 @@ class Word2VecRec(ItemVectorModel, Recommender):
     1         2         7        3.0
     """
 
-    _stages: ClassVar[Stages] = Stages(predict=True)
     can_predict_cold_users: ClassVar[bool] = True
     _needs_history: ClassVar[bool] = True
     _search_space: ClassVar[dict[str, Any]] = {

@@ -1,12 +1,15 @@
 """Every model on a GPU: the answers of the CPU, and where work stays on the host, it is told."""
 
 import logging
+from typing import Any
 
 import dask
 import pytest
 from support.backends import NumpyBackend, lent
 from support.cases import Case
 from support.logs import assert_same, random_log
+
+from daskrec.models import stages
 
 LOG = random_log(users=60, items=30, rows=900)
 NEAR = 1e-4  # of scores, to the largest of them
@@ -25,7 +28,7 @@ def on_gpu(request, monkeypatch):
 
 
 def test_the_answers_of_the_cpu(case: Case, on_gpu, request) -> None:
-    if case.model._stages.by_torch and "stand-in" in request.node.name:
+    if case.model._gpu_library == "torch" and "stand-in" in request.node.name:
         pytest.skip("torch has kernels of its own: tests/nn compares them")
     found = case.make().fit(LOG).predict(LOG, 5)
     with dask.config.set({"daskrec.device": "cpu"}):
@@ -33,16 +36,23 @@ def test_the_answers_of_the_cpu(case: Case, on_gpu, request) -> None:
     assert_same(found, expected, max(NEAR, case.tolerance or 0))
 
 
-def test_what_stays_on_the_host_is_told(case: Case, on_gpu, caplog, request) -> None:
-    stages = case.model._stages
-    if stages.by_torch:
+def test_what_stays_on_the_host_is_told(case: Case, on_gpu, caplog, monkeypatch) -> None:
+    if case.model._gpu_library == "torch":
         pytest.skip("all stages have kernels for a GPU")
+    begun, begin = {}, stages.begin
+
+    def noted(model: Any, stage: str, library: str | None) -> None:
+        begun[stage] = library
+        begin(model, stage, library)
+
+    monkeypatch.setattr(stages, "begin", noted)
     with caplog.at_level(logging.INFO, "daskrec"):
-        model = case.make().fit(LOG)
-        model.predict(LOG, 2)
+        case.make().fit(LOG).predict(LOG, 2)
     told = [record.getMessage() for record in caplog.records if "host" in record.getMessage()]
-    for stage in ("fit", "predict"):
-        assert any(f"{stage} has no kernels" in line for line in told) != getattr(stages, stage)
+    assert begun.keys() == {"fit", "predict"}
+    assert begun["fit"] == case.model._gpu_library
+    for stage, library in begun.items():
+        assert any(f"{stage} has no kernels" in line for line in told) == (library is None)
 
 
 def test_a_gpu_that_is_not_here_is_an_error_before_work_begins(case: Case, monkeypatch) -> None:
@@ -53,7 +63,7 @@ def test_a_gpu_that_is_not_here_is_an_error_before_work_begins(case: Case, monke
     monkeypatch.setattr("daskrec.engine.device._usable_gpus", lambda: 0)
     model = case.make()
     with dask.config.set({"daskrec.device": "cuda:7"}):
-        if case.model._stages.fit:
+        if case.model._gpu_library:
             with pytest.raises(RuntimeError, match=r"CuPy finds 0 and not 7|torch sees 0"):
                 model.fit(LOG)
         else:

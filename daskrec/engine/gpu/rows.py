@@ -61,12 +61,22 @@ class DeviceRows:
         self.write(tile, start, stop, None)
         return tile
 
-    def write(self, tile: DeviceArray, start: int, stop: int, value: float | None) -> None:
-        """Write a range of rows into a tile, or one value at the place of each of their entries."""
+    def write(
+        self, tile: DeviceArray, start: int, stop: int, value: float | None, first: int = 0
+    ) -> None:
+        """Write a range of rows into a tile, or one value at the place of each of their entries.
+
+        The columns of the tile are those from ``first``; entries in others are left out.
+        """
         part = self._part(start, stop)
         rows = self._rows()[part] - start
-        columns = self.backend.xp.astype(self.indices[part], rows.dtype)
-        self.backend.scatter(tile, rows, columns, self.data[part] if value is None else value)
+        columns = self.backend.xp.astype(self.indices[part], rows.dtype) - first
+        values = self.data[part] if value is None else value
+        if tile.shape[1] < self.width:
+            inside = (columns >= 0) & (columns < tile.shape[1])
+            rows, columns = rows[inside], columns[inside]
+            values = self.data[part][inside] if value is None else value
+        self.backend.scatter(tile, rows, columns, values)
 
     def dot(self, dense: DeviceArray, start: int = 0, stop: int | None = None) -> DeviceArray:
         """Multiply a range of rows with a dense matrix of width rows."""

@@ -45,6 +45,8 @@ class MultVAEScorer(Scorer):
     a history are served.
     """
 
+    gpu_library = "torch"
+
     def __init__(
         self, weights: Shared[Weights], activation: str = "relu", device: str = "auto"
     ) -> None:

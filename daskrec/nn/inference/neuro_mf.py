@@ -17,7 +17,7 @@ from daskrec.engine.score import Encoder, Histories, Ragged, Request, VectorScor
 from daskrec.engine.select import Ranked
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.threads import single_threaded_blas
-from daskrec.engine.topk import order_equal
+from daskrec.engine.topk import dot_topk, order_equal
 from daskrec.engine.topk_layers import Layers, layers_pairs, layers_topk
 from daskrec.engine.weights import Weights, derived
 
@@ -124,6 +124,8 @@ class NeuroMFScorer(VectorScorer):
     and whose relevance is equal after rounding, those with larger logits are recommended.
     """
 
+    gpu_library = "torch"
+
     def __init__(
         self,
         users: Encoder,
@@ -159,7 +161,7 @@ class NeuroMFScorer(VectorScorer):
 
     def _ranked(self, vectors: Vector, *what: Any, **how: Any) -> Ranked:
         if self.layers is None:
-            return super()._ranked(vectors, *what, **how)
+            return dot_topk(vectors, self.item_vectors.get(), *what, **how)
         return layers_topk(vectors, self.item_vectors.get(), self.layers.get(), *what, **how)
 
     def _scored(self, vectors: Vector, rows: Vector, items: Vector) -> Vector:
