@@ -7,14 +7,23 @@ import numpy as np
 from daskrec.data.blocks import Interactions
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Vector
+from daskrec.engine.backend import borrow
 from daskrec.engine.csr import Csr
 from daskrec.engine.dense import Weights, by_source, strongest
+from daskrec.engine.gpu import admm
+from daskrec.engine.gpu.square import fits
 from daskrec.engine.shared import Shared
-from daskrec.engine.solve import admm_seeded, ease
+from daskrec.engine.solve import admm_seeded
 from daskrec.engine.solve.admm import Problem, Stop, solve_columns, usual_rho
-from daskrec.engine.solve.square import invert
 from daskrec.errors import warn_caller
-from daskrec.models.item_gram import PRECISIONS, ItemGram, check_dense, item_gram
+from daskrec.models.item_gram import (
+    PRECISIONS,
+    ItemGram,
+    check_dense,
+    closed_form,
+    inverse_of,
+    item_gram,
+)
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.params import check_choice, check_number, check_whole
 
@@ -198,7 +207,7 @@ class ADMMSLIM(NeighbourRec):
 def _closed_form(
     gram: ItemGram, keep: bool, ridge: float, top: int | None, folder: str | None
 ) -> Shared[Weights]:
-    return Shared.stored(ease.weights(gram.table(keep), ridge, "lambda_2", top), folder)
+    return Shared.stored(closed_form(gram.table(keep), ridge, "lambda_2", top), folder)
 
 
 def _seeded(
@@ -211,7 +220,12 @@ def _seeded(
     top: int | None,
     folder: str | None,
 ) -> Shared[Weights]:
-    table = admm_seeded.solve(gram.table(keep), weight, ridge, seed, stop)
+    products = gram.table(keep)
+    with borrow(float(stop.rounds) * len(products) ** 3) as gpu:
+        if gpu is not None and fits(gpu, products, admm.SEEDED_TABLES):
+            table = admm.solve_seeded(gpu, products, weight, ridge, seed, stop)
+        else:
+            table = admm_seeded.solve(products, weight, ridge, seed, stop)
     np.fill_diagonal(table, 0)
     return Shared.stored(by_source([strongest(np.ascontiguousarray(table.T), top)]), folder)
 
@@ -221,11 +235,9 @@ def _invert(
 ) -> tuple[Shared[Vector], int, float]:
     """Return the table that rounds multiply by, the number of items, and rho."""
     table = gram.table(keep)
-    diagonal = np.arange(len(table))
     rho = usual_rho(table, ridge)
-    table[diagonal, diagonal] += table.dtype.type(ridge + rho)
-    invert(table, "lambda_2")
-    return Shared.stored(table, folder), len(table), rho
+    inverse = inverse_of(table, ridge + rho, "lambda_2")
+    return Shared.stored(inverse, folder), len(table), rho
 
 
 def _columns(
@@ -236,7 +248,12 @@ def _columns(
     folder: str | None,
 ) -> tuple[Shared[Csr], int]:
     """Return the weights into a range of items, and how many of them are not done."""
-    solved = solve_columns(inverse.get(), *cut, problem)
+    table = inverse.get()
+    with borrow(float(cut[1] - cut[0]) * len(table) ** 2) as gpu:
+        if gpu is not None and fits(gpu, table, 1):
+            solved = admm.solve_columns(gpu, inverse, *cut, problem)
+        else:
+            solved = solve_columns(table, *cut, problem)
     left = len(solved.done) - int(solved.done.sum())
     return Shared.stored(strongest(solved.weights, top), folder), left
 

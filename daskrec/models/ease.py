@@ -8,8 +8,7 @@ from daskrec.data.blocks import Interactions
 from daskrec.engine import runtime
 from daskrec.engine.dense import Weights
 from daskrec.engine.shared import Shared
-from daskrec.engine.solve import ease
-from daskrec.models.item_gram import PRECISIONS, ItemGram, check_dense, item_gram
+from daskrec.models.item_gram import PRECISIONS, ItemGram, check_dense, closed_form, item_gram
 from daskrec.models.neighbour import NeighbourRec
 from daskrec.params import check_choice, check_number, check_whole
 
@@ -119,5 +118,5 @@ class EASE(NeighbourRec):
 def _weights(
     gram: ItemGram, keep: bool, ridge: float, top: int | None, folder: str | None
 ) -> Shared[Weights]:
-    found = ease.weights(gram.table(keep), ridge, "regularization", top)
+    found = closed_form(gram.table(keep), ridge, "regularization", top)
     return Shared.stored(found, folder)

@@ -10,9 +10,13 @@ from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
 from daskrec.engine.backend import borrow
 from daskrec.engine.csr import Csr, column_work
+from daskrec.engine.dense import Weights
+from daskrec.engine.gpu import square
 from daskrec.engine.gpu.gram import gram_rows as gram_rows_there
 from daskrec.engine.gram_dense import gram_rows
 from daskrec.engine.shared import Shared
+from daskrec.engine.solve import ease
+from daskrec.engine.solve.square import invert
 from daskrec.engine.tiles import pair_work
 from daskrec.models.item_pairs import PairedBlock, even_ranges
 
@@ -206,3 +210,37 @@ def _rows(
             rows = gram_rows_there(gpu, blocks, item_count, *cut, dtype)
     diagonal = rows[np.arange(len(rows)), np.arange(*cut)].astype(np.float64)
     return _Range(Shared.stored(rows, folder), diagonal, float(rows.min(initial=0)))
+
+
+def closed_form(table: Vector, ridge: float, name: str, top: int | None) -> Weights:
+    """Return the weights of EASE, by a GPU where one is lent; see ``engine.solve.ease.weights``."""
+    with borrow(float(len(table)) ** 3) as gpu:
+        if gpu is not None and square.fits(gpu, table):
+            return square.ease_weights(gpu, table, ridge, name, top)
+        return ease.weights(table, ridge, name, top)
+
+
+def inverse_of(table: Vector, added: float, ridge: str) -> Vector:
+    """Return the inverse of a table with a number added to its diagonal.
+
+    Parameters
+    ----------
+    table
+        Symmetric; it may be written over.
+    added
+        The number.
+    ridge
+        The parameter that an error says to raise.
+
+    Raises
+    ------
+    ArithmeticError
+        It is not positive definite.
+    """
+    with borrow(float(len(table)) ** 3) as gpu:
+        if gpu is not None and square.fits(gpu, table):
+            return gpu.to_host(square.inverted(gpu, table, added, ridge))
+    diagonal = np.arange(len(table))
+    table[diagonal, diagonal] += table.dtype.type(added)
+    invert(table, ridge)
+    return table

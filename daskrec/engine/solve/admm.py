@@ -163,7 +163,7 @@ def solve_columns(inverse: Table, start: int, stop: int, problem: Problem) -> Co
         _targets(t[:n], cut, kind(problem.rho), shift, left, x[:n])
         np.matmul(x[:n], inverse, out=b[:n])
         _advance(b[:n], inverse, left, cut, t[:n], norms[:n])
-        going = ~_near(norms[:n], problem, count)
+        going = ~near(norms[:n], problem, count)
         if not going.all():
             sums[left[~going] - start] = t[:n][~going]
             left, t[: going.sum()] = left[going], t[:n][going]
@@ -175,8 +175,18 @@ def solve_columns(inverse: Table, start: int, stop: int, problem: Problem) -> Co
     return Columns(_shrunk(sums, cut), rounds, done)
 
 
-def _near(squares: Table, problem: Problem, count: int) -> Any:
-    """Tell which columns have small residuals, primal and dual."""
+def near(squares: Table, problem: Problem, count: int) -> Any:
+    """Tell which columns have small residuals, primal and dual.
+
+    Parameters
+    ----------
+    squares
+        Columns x 5: of ``B - C``, of the change of C, of B, C and the multipliers.
+    problem
+        What is solved.
+    count
+        Number of items.
+    """
     gap, moved, of_b, of_c, of_u = np.sqrt(squares, dtype=np.float64).T
     stop, least = problem.stop, problem.stop.absolute * np.sqrt(count)
     near = gap <= least + stop.relative * np.maximum(of_b, of_c)

@@ -46,7 +46,7 @@ def _shrink(
     return gap, moved, of_b, of_c, of_gamma
 
 
-def _start(count: int, seed: int, dtype: Any) -> tuple[Table, Table]:
+def start(count: int, seed: int, dtype: Any) -> tuple[Table, Table]:
     """Return C and the multipliers at random."""
     # The stream of numpy's global generator after a seed, without touching that one.
     generator = np.random.RandomState(seed)
@@ -84,7 +84,7 @@ def solve(gram: Table, weight: float, ridge: float, seed: int, stop: Stop) -> Ta
     m[diagonal, diagonal] += ridge + rho
     invert(m, "lambda_2")
     own = m[diagonal, diagonal].copy()
-    c, gamma = _start(count, seed, gram.dtype)
+    c, gamma = start(count, seed, gram.dtype)
     kind = gram.dtype.type
     for _ in range(stop.rounds):
         b = c * kind(rho)
