@@ -219,6 +219,15 @@ class RowShards:
         first = self.shards[0].get()
         return len(self) * int(np.prod(first.shape[1:])) * int(first.dtype.itemsize)
 
+    @property
+    def uid(self) -> str:
+        """A name that no other table has."""
+        return "-".join(shard.uid for shard in self.shards)
+
+    def get(self) -> Vector:
+        """Return ``whole()``: the value, as that of a handle."""
+        return self.whole()
+
     def whole(self) -> Vector:
         """Return all rows as one array.
 

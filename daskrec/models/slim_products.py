@@ -10,10 +10,12 @@ import numpy as np
 from daskrec.data.blocks import Interactions, UserBlock
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
+from daskrec.engine.backend import borrow
 from daskrec.engine.cap import cap_rows
 from daskrec.engine.csr import Csr, stack
+from daskrec.engine.gpu import slim
 from daskrec.engine.gram import similarity_range
-from daskrec.engine.shared import Shared
+from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.solve.elastic_net import Choice, ColumnSolver, Penalty, RowTable
 from daskrec.engine.sub_gram import Head, ItemSide, SubGram
 from daskrec.models.item_gram import count_products, item_gram
@@ -25,6 +27,7 @@ _LONGEST = 10_000  # items of one user that candidates are found by
 _POPULAR = 4096  # items whose products are counted once where columns have candidates: 64 MiB
 _PARTS = 16  # that these are counted in
 _CELL = 4  # bytes of a product
+_SPARSE = 100  # items that have no weight, for one that has, about
 _MARGIN = 1 - 1e-5  # for the rounding of similarities
 
 Columns = Iterator[tuple[Vector, Vector, bool]]
@@ -188,7 +191,32 @@ def _dense_columns(
     parts, diagonal, screened = table
     rows = RowTable([part.get() for part in parts], diagonal.get(), screened)
     solver = ColumnSolver(len(rows), penalty, choice)
-    return _collect((solver.solve(rows, j) for j in range(*cut)), len(rows), folder)
+    solved = _on_gpu(cut, parts, diagonal.get(), penalty, choice)
+
+    def columns() -> Columns:
+        for j in range(*cut):
+            yield (*solved[j], True) if j in solved else solver.solve(rows, j)
+
+    return _collect(columns(), len(rows), folder)
+
+
+def _on_gpu(
+    cut: tuple[int, int],
+    parts: list[Shared[Vector]],
+    diagonal: Vector,
+    penalty: Penalty,
+    choice: Choice,
+) -> dict[int, tuple[Vector, Vector]]:
+    """Return the columns that a GPU has solved, where one is lent and has room for the table."""
+    count = len(diagonal)
+    with borrow(float(cut[1] - cut[0]) * count**2 / _SPARSE) as gpu:
+        if gpu is None or 2 * _CELL * count**2 > gpu.total_bytes() / 2:
+            return {}
+        table = parts[0] if len(parts) == 1 else RowShards(parts, np.array([0, count]))
+        found = slim.solve_columns(gpu, table, diagonal, cut, penalty, choice)
+    if found.left:
+        runtime.logger.debug("%d columns are left to the host", len(found.left))
+    return found.weights
 
 
 def _candidate_columns(

@@ -19,7 +19,7 @@ from daskrec.engine.solve.descent import descend, row_at, slope, subtract
 _FIRST = 64  # items of the first working set, and that one grows by at least
 _LOOSE = 0.1  # violation left on a working set, in parts of the worst outside of it
 _TIGHT = 0.3  # and in parts of the tolerance at the end, as residuals are rounded
-_FLOOR = 1e-4  # least l1 weight that the tolerance is a part of, in parts of the largest product
+FLOOR = 1e-4  # least l1 weight that the tolerance is a part of, in parts of the largest product
 _SPARSE = 8  # residuals of some items are brought up to date one by one if there are so many more
 _PAD = 16  # float32 numbers that rows of a gathered table are rounded up to, and apart
 ALL = 2**62
@@ -267,7 +267,7 @@ def _solve_column(
     top = 0.0
     for a in range(items.size):
         top = max(top, abs(r[items[a]]))
-    limit = tolerance * max(weight, _FLOOR * top)
+    limit = tolerance * max(weight, FLOOR * top)
     inner = 0.0
     while turns > 0:
         count, worst = _choose(
