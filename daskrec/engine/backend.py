@@ -101,6 +101,13 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def products(self, left: DeviceArray, right: DeviceArray) -> DeviceArray:
+        """Multiply n pairs of tables of one type, float32 or float64, without copies of them.
+
+        A transpose (``xp.matrix_transpose``) is read where it lies.
+        """
+
+    @abstractmethod
     def largest(self, scores: DeviceArray, k: int) -> tuple[DeviceArray, DeviceArray]:
         """Return the columns (int64) and values of the k largest of each row of float32 scores.
 

@@ -163,6 +163,34 @@ class CupyBackend(Backend):
         finally:
             linalg.set_compute_type(single, before)
 
+    def products(self, left: DeviceArray, right: DeviceArray) -> DeviceArray:
+        """Multiply pairs of tables by cuBLAS; ``matmul`` would copy transposes."""
+        cublas = importlib.import_module("cupy_backends.cuda.libs").cublas
+        (count, rows, inner), columns = left.shape, right.shape[2]
+        if not left.size or not right.size:
+            return self.xp.zeros((count, rows, columns), left.dtype)
+        single = left.dtype == np.float32
+        gemm = cublas.sgemmStridedBatched if single else cublas.dgemmStridedBatched
+        (one, turned_one), (other, turned_other) = self._laid_out(left), self._laid_out(right)
+        out = self.xp.empty((count, rows, columns), left.dtype)
+        factor, start = np.ones(1, left.dtype), np.zeros(1, left.dtype)
+        # cuBLAS takes tables by columns: what it reads and writes here are their transposes.
+        gemm(
+            *(self.xp.cuda.device.get_cublas_handle(), turned_other, turned_one),
+            *(columns, rows, inner),
+            *(factor.ctypes.data, other.data.ptr, other.shape[2], inner * columns),
+            *(one.data.ptr, one.shape[2], rows * inner),
+            *(start.ctypes.data, out.data.ptr, columns, rows * columns, count),
+        )
+        return out
+
+    def _laid_out(self, tables: DeviceArray) -> tuple[DeviceArray, int]:
+        """Return tables by rows, and 1 (as cuBLAS says it) if they are the transposes of those."""
+        turned = self.xp.swapaxes(tables, 1, 2)
+        if turned.flags.c_contiguous and not tables.flags.c_contiguous:
+            return turned, 1
+        return self.xp.ascontiguousarray(tables), 0
+
     def largest(self, scores: DeviceArray, k: int) -> tuple[DeviceArray, DeviceArray]:
         """Return the columns and values of the k largest of each row, by one key of both."""
         keys = self._top(self._keys(scores), k)

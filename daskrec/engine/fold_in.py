@@ -3,7 +3,10 @@
 import numpy as np
 
 from daskrec.engine.arrays import Vector
+from daskrec.engine.backend import borrow
 from daskrec.engine.csr import Csr
+from daskrec.engine.gpu import fold_in as on_gpu
+from daskrec.engine.gpu.batches import with_zeros
 from daskrec.engine.score import DotScorer, Histories
 from daskrec.engine.shared import Shared
 from daskrec.engine.threads import single_threaded_blas
@@ -86,11 +89,12 @@ class FoldInScorer(DotScorer):
 
     def _vectors(self, users: Histories) -> tuple[Vector, Vector]:
         known = np.flatnonzero(np.diff(users.matrix.indptr) > 0)
+        histories, vectors = users.matrix.take(known), self.item_vectors.get()
+        rule = self.gram.get(), self.regularization, self.alpha
+        rank = vectors.shape[1]
+        with borrow(rank**2 * (histories.nnz + len(known) * rank / 3)) as gpu:
+            if gpu is not None:
+                table = gpu.held(self.item_vectors, with_zeros)
+                return known, on_gpu.fold_in(gpu, histories, table, *rule, _solved)
         with single_threaded_blas():
-            return known, fold_in(
-                users.matrix.take(known),
-                self.item_vectors.get(),
-                self.gram.get(),
-                self.regularization,
-                self.alpha,
-            )
+            return known, fold_in(histories, vectors, *rule)

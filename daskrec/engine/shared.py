@@ -199,7 +199,7 @@ class RowShards:
         the number of rows.
     """
 
-    __slots__ = ("offsets", "shards")
+    __slots__ = ("__weakref__", "offsets", "shards")
 
     def __init__(self, shards: "Sequence[Shared[np.ndarray[Any, Any]]]", offsets: Vector) -> None:
         self.shards = list(shards)
@@ -223,6 +223,11 @@ class RowShards:
     def uid(self) -> str:
         """A name that no other table has."""
         return "-".join(shard.uid for shard in self.shards)
+
+    @property
+    def here(self) -> bool:
+        """Whether the handles hold the values themselves."""
+        return all(shard.here for shard in self.shards)
 
     def get(self) -> Vector:
         """Return ``whole()``: the value, as that of a handle."""

@@ -11,7 +11,7 @@ from daskrec.data.blocks import Features, Interactions
 from daskrec.engine.arrays import Vector
 from daskrec.engine.score import Scorer, VectorScorer
 from daskrec.engine.shared import RowShards, Shared
-from daskrec.models.als_rounds import Rule, first_factors, half_round, whole_gram
+from daskrec.models.als_rounds import Rule, first_factors, solve_rounds
 from daskrec.models.item_vector import ItemVectorModel
 from daskrec.models.recommender import Recommender
 from daskrec.models.vector_frames import factor_frame, role_of
@@ -70,7 +70,10 @@ class ALSWrap(ItemVectorModel, Recommender):
     an entry each) and ``4 rank (users + items)`` bytes. With workers, factors go through
     ``daskrec.storage-path`` after each half round, so that a lost worker costs only the
     tasks that it was at; a task that would need more than ``daskrec.share-limit`` bytes of
-    factors reads only the rows that it needs. Only users and items of the training are
+    factors reads only the rows that it needs. On a GPU all rounds of a process run on the
+    device, ``20 rank (users + items)`` bytes beside the log, whose blocks are copied in each
+    half round where it does not fit; if the factors do not fit, and in workers, each block is
+    solved there and copied back. Only users and items of the training are
     served. ``optimize`` searches ``rank`` from 8 to 256; ``alpha``, ``regularization``,
     ``iterations``, ``implicit_prefs`` and ``scale_regularization`` on request.
 
@@ -141,13 +144,9 @@ class ALSWrap(ItemVectorModel, Recommender):
         by_item = transpose.item_side(data, self.num_item_blocks)
         users = first_factors(seed, data.user_count, int(self.rank), data.offsets)
         items = first_factors(seed + 1, data.item_count, int(self.rank), by_item.offsets)
-        gram = whole_gram(users)
-        with progress.bar("ALS", 2 * int(self.iterations)) as step:
-            for _ in range(int(self.iterations)):
-                items, gram = half_round(by_item, users, items, gram, rule)
-                step()
-                users, gram = half_round(by_user, items, users, gram, rule)
-                step()
+        count = int(self.iterations)
+        with progress.bar("ALS", 2 * count) as step:
+            users, items = solve_rounds(by_item, by_user, users, items, rule, count, step)
         self.user_factors_ = users
         self.item_factors_ = Shared(items.whole())
 

@@ -7,6 +7,7 @@ costs only the tasks that it was at.
 """
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ import numpy as np
 from daskrec.data import transpose
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
+from daskrec.engine.backend import borrow, lends
 from daskrec.engine.csr import Csr
+from daskrec.engine.gpu.als_block import Feedback
+from daskrec.engine.gpu.als_rounds import Method, RowsOfSide, fits, run_rounds, solve_block
 from daskrec.engine.random import unit_rows
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.solve import Rotated, gramian, rotate, solve_cg, solve_exact
@@ -43,6 +47,15 @@ class Rule:
             below = np.concatenate([[0], np.cumsum(matrix.data <= 0)])
             counted = counted - np.diff(below[matrix.indptr])
         return (self.regularization * counted).astype(np.float32)
+
+    @property
+    def method(self) -> Method:
+        """The rule, as kernels of a GPU take it."""
+        return Method(Feedback(self.implicit, self.alpha), self.exact)
+
+    def work(self, entries: int, rows: int, rank: int) -> float:
+        """Return the multiply-adds of a half round, about."""
+        return entries * rank**2 + rows * rank**3 / 3 if self.exact else 8.0 * entries * rank
 
     def solve(
         self, matrix: Csr, factors: Vector, gram: Vector, rotated: Rotated | None, out: Vector
@@ -84,6 +97,68 @@ def _gram_of(shard: Shared[Vector]) -> Vector:
     return gramian(shard.get())
 
 
+def solve_rounds(
+    by_item: transpose.Side,
+    by_user: transpose.Side,
+    users: RowShards,
+    items: RowShards,
+    rule: Rule,
+    count: int,
+    step: Callable[[], None],
+) -> tuple[RowShards, RowShards]:
+    """Solve items, then users, so many times; return the factors of users and of items.
+
+    Parameters
+    ----------
+    by_item, by_user
+        The log.
+    users, items
+        The first factors.
+    rule
+        What is solved.
+    count
+        Number of rounds.
+    step
+        Called behind each half round.
+    """
+    if runtime.storage() is None:
+        found = _all_on_gpu((by_item, by_user), (items, users), rule, count, step)
+        if found is not None:
+            return found
+    gram = whole_gram(users)
+    for _ in range(count):
+        items, gram = half_round(by_item, users, items, gram, rule)
+        step()
+        users, gram = half_round(by_user, items, users, gram, rule)
+        step()
+    return users, items
+
+
+def _all_on_gpu(
+    sides: tuple[transpose.Side, transpose.Side],
+    first: tuple[RowShards, RowShards],
+    rule: Rule,
+    count: int,
+    step: Callable[[], None],
+) -> tuple[RowShards, RowShards] | None:
+    """Solve all rounds on a GPU, if this process shall and the factors fit; None if not."""
+    rows, rank = sum(len(table) for table in first), first[0].whole().shape[1]
+    entries = 2 * sum(transpose.matrix_of(part).nnz for part in sides[0].parts)
+    with borrow(count * rule.work(entries, rows, rank)) as gpu:
+        if gpu is None or not fits(gpu, rows, rank):
+            return None
+        lists = [[transpose.matrix_of(part) for part in side.parts] for side in sides]
+        solved = run_rounds(
+            gpu,
+            [RowsOfSide(list_, [rule.penalties(matrix) for matrix in list_]) for list_ in lists],
+            [table.whole() for table in first],
+            rule.method,
+            count,
+            step,
+        )
+    return RowShards.of(solved[1]), RowShards.of(solved[0])
+
+
 def half_round(
     side: transpose.Side, fixed: RowShards, old: RowShards, gram: Vector, rule: Rule
 ) -> tuple[RowShards, Vector]:
@@ -94,7 +169,9 @@ def half_round(
     ranges = list(zip(side.offsets[:-1], side.offsets[1:], strict=True))
     if folder is None:
         table = old.whole()  # solved in place: rows do not depend on each other
-        rotated = rotate(fixed.whole(), gram) if rule.exact else None
+        entries = sum(transpose.matrix_of(part).nnz for part in side.parts)
+        on_cpu = not lends(rule.work(entries, len(table), table.shape[1]))
+        rotated = rotate(fixed.whole(), gram) if rule.exact and on_cpu else None
         tasks = [
             runtime.task(_solve_here, part, fixed, gram, rotated, rule, table[a:b])
             for part, (a, b) in zip(side.parts, ranges, strict=True)
@@ -116,8 +193,12 @@ def _solve_here(
     part: Any, fixed: RowShards, gram: Vector, rotated: Rotated | None, rule: Rule, out: Vector
 ) -> Vector:
     """Solve a block into ``out``; return the Gram matrix of what was found."""
-    rule.solve(transpose.matrix_of(part), fixed.whole(), gram, rotated, out)
-    return gramian(out)
+    matrix = transpose.matrix_of(part)
+    found = _solve_on_gpu(matrix, fixed, gram, rule, out)
+    if found is None:
+        rule.solve(matrix, fixed.whole(), gram, rotated, out)
+        found = gramian(out)
+    return found
 
 
 def _solve_there(
@@ -125,9 +206,23 @@ def _solve_there(
 ) -> tuple[Shared[Vector], Vector]:
     """Solve a block and leave the result in storage."""
     out = np.array(old.get())
-    matrix, factors = _needed(transpose.matrix_of(part), fixed)
-    rule.solve(matrix, factors, gram, None, out)
-    return Shared.stored(out, folder), gramian(out)
+    matrix = transpose.matrix_of(part)
+    found = _solve_on_gpu(matrix, fixed, gram, rule, out)
+    if found is None:
+        compact, factors = _needed(matrix, fixed)
+        rule.solve(compact, factors, gram, None, out)
+        found = gramian(out)
+    return Shared.stored(out, folder), found
+
+
+def _solve_on_gpu(
+    matrix: Csr, fixed: RowShards, gram: Vector, rule: Rule, out: Vector
+) -> Vector | None:
+    """Solve a block into ``out`` on the GPU of a task and return its Gram; None without one."""
+    with borrow(rule.work(matrix.nnz, len(matrix), out.shape[1])) as gpu:
+        if gpu is None:
+            return None
+        return solve_block(gpu, matrix, rule.penalties(matrix), fixed, gram, rule.method, out)
 
 
 def _needed(matrix: Csr, fixed: RowShards) -> tuple[Csr, Vector]:

@@ -14,6 +14,8 @@ from daskrec.data.ids import ShardedIds
 from daskrec.data.log import Log
 from daskrec.engine import config, kmeans, runtime
 from daskrec.engine.arrays import Array, Vector
+from daskrec.engine.backend import borrow
+from daskrec.engine.gpu import kmeans as on_gpu
 from daskrec.engine.keys import hash_ids
 from daskrec.engine.kmeans import Frame, Moments, Sample
 from daskrec.engine.score import Scorer
@@ -54,8 +56,10 @@ class ClusterRec(Updatable, UserRecommender):
     Fit: the features are read once and sorted by user (8 bytes each, kept for ``update``, as
     is the log); scikit-learn clusters a sample of at most 16,384 users, and rounds over all
     users follow where there are more, each users x features x clusters operations in blocks.
-    The table of scores takes 8 bytes a cluster and item. Predict: O(k + history) a user.
-    ``optimize`` searches ``num_clusters`` from 2 to 20, and ``scale`` on request.
+    On a GPU these rounds, and the search for the cluster of each user, run on the device, 8
+    bytes a feature copied each round. The table of scores takes 8 bytes a cluster and item.
+    Predict: O(k + history) a user. ``optimize`` searches ``num_clusters`` from 2 to 20, and
+    ``scale`` on request.
 
     References
     ----------
@@ -77,6 +81,7 @@ class ClusterRec(Updatable, UserRecommender):
     """
 
     can_predict_cold_users: ClassVar[bool] = True
+    _gpu_library: ClassVar[str | None] = "cupy"
     _sharded_state: ClassVar[frozenset[str]] = frozenset({"features"})
     _search_space: ClassVar[dict[str, Any]] = {"num_clusters": {"type": "int", "args": [2, 20]}}
     _search_on_request: ClassVar[dict[str, str]] = {"scale": "categorical"}
@@ -264,14 +269,22 @@ def _draw(block: FeatureBlock, frame: Frame, seed: int, most: int) -> Sample:
 
 
 def _contribute(block: FeatureBlock, frame: Frame, centres: Vector) -> tuple[Vector, Vector]:
-    _, sums, counts = kmeans.contribution(block.values, frame, centres)
+    _, sums, counts = _nearest(block.values, frame, centres)
     return sums, counts
+
+
+def _nearest(values: Vector, frame: Frame, centres: Vector) -> tuple[Vector, Vector, Vector]:
+    """Call ``kmeans.contribution``, or its twin on the GPU of a task."""
+    with borrow(2.0 * values.size * len(centres)) as gpu:
+        if gpu is not None:
+            return on_gpu.contribution(gpu, values, frame, centres)
+    return kmeans.contribution(values, frame, centres)
 
 
 def _assign(
     block: FeatureBlock, frame: Frame, centres: Shared[Vector], folder: str | None
 ) -> tuple[Shared[Vector], int]:
-    labels, _, _ = kmeans.contribution(block.values, frame, centres.get())
+    labels, _, _ = _nearest(block.values, frame, centres.get())
     return Shared.stored(labels, folder), len(labels)
 
 

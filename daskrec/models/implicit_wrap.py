@@ -60,6 +60,7 @@ class ImplicitWrap(ItemVectorModel, NeighbourRec):
     long as the fit lasts. With a ``random_state``, ALS gives one answer; BPR and LMF
     do with ``num_threads=1``. A model that was saved answers without implicit; another fit and
     ``model_`` need it. ``optimize`` has nothing to search.
+    On a GPU, ``recalculate_user`` solves the users of a block on the device.
 
     References
     ----------

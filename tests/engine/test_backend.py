@@ -68,6 +68,23 @@ def test_the_largest_by_value_and_then_by_column(gpu):
     assert gpu.to_host(values).tolist() == [[3, 3, 3, 1, -np.inf], [5, 0, 0, 0, -1]]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_of_tables_and_transposes(gpu, dtype):
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(5, 4, 3)).astype(dtype), rng.normal(size=(5, 3, 7)).astype(dtype)
+    turn = gpu.xp.matrix_transpose
+    turned = [turn(gpu.asarray(np.swapaxes(table, 1, 2))) for table in (left, right)]
+    plain_ones = [gpu.asarray(table) for table in (left, right)]
+    for one, other in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        found = gpu.products((plain_ones, turned)[one][0], (plain_ones, turned)[other][1])
+        assert gpu.to_host(found).dtype == dtype
+        np.testing.assert_allclose(gpu.to_host(found), left @ right, atol=1e-6)
+    gram = gpu.products(turn(plain_ones[0]), plain_ones[0])
+    np.testing.assert_allclose(gpu.to_host(gram), np.swapaxes(left, 1, 2) @ left, atol=1e-6)
+    empty = gpu.products(plain_ones[0][:, :, :0], plain_ones[1][:, :0, :])
+    np.testing.assert_array_equal(gpu.to_host(empty), np.zeros((5, 4, 7)))
+
+
 def test_systems_are_solved(gpu):
     rng = np.random.default_rng(0)
     factors, right = rng.normal(size=(5, 4, 9)), rng.normal(size=(5, 4))

@@ -4,6 +4,7 @@ from contextlib import contextmanager, nullcontext
 
 import array_api_strict
 import numpy as np
+import pytest
 from scipy import linalg, sparse
 
 from daskrec.engine import backend
@@ -49,6 +50,12 @@ class NumpyBackend(Backend):
             assert table.dtype == np.float32
             assert np.all((table == np.round(table)) & (np.abs(table) < 2**11))
         return left @ right
+
+    def products(self, left, right):
+        assert left.dtype == right.dtype
+        assert left.ndim == right.ndim == 3
+        assert len(left) == len(right)
+        return np.matmul(left, right)
 
     def largest(self, scores, k):
         assert scores.dtype == np.float32
@@ -134,6 +141,9 @@ class StrictBackend(Backend):
     def counts(self, left, right):
         return self._by_the_reference("counts", left, right)
 
+    def products(self, left, right):
+        return self._by_the_reference("products", left, right)
+
     def largest(self, scores, k):
         return self._by_the_reference("largest", scores, k)
 
@@ -156,7 +166,15 @@ class StrictBackend(Backend):
         self._held.clear()
 
 
+def real_gpu(free=None):
+    """Return the first GPU of this machine; what is free there is what there is."""
+    from daskrec.engine.backend_cupy import CupyBackend
+
+    return CupyBackend(0)
+
+
 BACKENDS = [NumpyBackend, StrictBackend]
+DEVICES = [*BACKENDS, pytest.param(real_gpu, marks=pytest.mark.gpu(library="cupy"))]
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 from scipy import sparse
 
+from support import fake_cublas
+
 
 def _posv(left, right):
     """CuPy's, which looks at the outcome only inside ``errstate(linalg="raise")``."""
@@ -62,6 +64,11 @@ class _Stream:
 
 
 class _Array(np.ndarray):
+    @property
+    def data(self):
+        """Where the numbers lie."""
+        return types.SimpleNamespace(ptr=self.ctypes.data)
+
     def set(self, array, stream):
         assert array.dtype == self.dtype
         self[...] = array
@@ -90,8 +97,11 @@ def modules(devices=1):
         Device=lambda number: nullcontext(),
         Stream=_Stream,
         get_current_stream=lambda: current,
+        device=types.SimpleNamespace(get_cublas_handle=lambda: 0),
     )
     cupy.empty = lambda shape, dtype: np.empty(shape, dtype).view(_Array)
+    cupy.swapaxes = lambda array, *axes: np.swapaxes(array, *axes).view(_Array)
+    cupy.ascontiguousarray = lambda array: np.ascontiguousarray(array).view(_Array)
     pool = types.SimpleNamespace(free_bytes=lambda: 24, free_all_blocks=lambda: None)
     cupy.get_default_memory_pool = lambda: pool
     cupyx = types.ModuleType("cupyx")
@@ -108,6 +118,7 @@ def modules(devices=1):
         "cupyx.cusparse": {"spmm": _spmm},
         "cupyx.lapack": {"posv": _posv},
         "cupyx.scipy": {},
+        "cupy_backends.cuda.libs": {"cublas": fake_cublas.library()},
         "cupyx.scipy.sparse": {"csr_matrix": sparse.csr_matrix},
     }
     found = {"cupy": cupy, "cupyx": cupyx}
