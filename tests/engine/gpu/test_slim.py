@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.backends import BACKENDS, NumpyBackend, lent
+from support.backends import DEVICES, NumpyBackend, lent
 from support.logs import assert_same, random_log
 
 from daskrec.engine.gpu import slim
@@ -13,7 +13,7 @@ from daskrec.engine.solve.elastic_net import Choice, ColumnSolver, Penalty, RowT
 from daskrec.models import SLIM
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=DEVICES)
 def device(request):
     return request.param()
 
@@ -83,9 +83,8 @@ def test_many_weights_in_batches_and_growing_sets(monkeypatch):
     monkeypatch.setattr(slim, "_FIRST", 4)
     gram = products(400, 120, 1, dead=False)
     penalty = Penalty(40.0, 2.0, False, 1e-6, 50_000)
-    mine, theirs = compare(
-        NumpyBackend(8 * 7 * (60 * 120 + 30 * 120**2)), gram, (0, 120), penalty, Choice()
-    )
+    device, cut = NumpyBackend(8 * 7 * (60 * 120 + 30 * 120**2)), (0, 120)
+    mine, theirs = compare(device, gram, cut, penalty, Choice())
     assert (theirs != 0).sum(axis=1).mean() > 8
     assert objective(gram, mine, cut, penalty) <= objective(gram, theirs, cut, penalty) + 1e-3
 

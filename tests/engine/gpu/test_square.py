@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.backends import BACKENDS, NumpyBackend, lent
+from support.backends import DEVICES, NumpyBackend, lent
 from support.logs import assert_same, random_log
 
 from daskrec.engine.csr import Csr
@@ -16,7 +16,7 @@ from daskrec.models import ADMMSLIM, EASE
 LOG = random_log(users=60, items=30, rows=700)
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=DEVICES)
 def device(request):
     return request.param()
 

@@ -1,12 +1,10 @@
 """Lists made on a device: what the kernels of the CPU find."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.backends import BACKENDS, NumpyBackend, lent
+from support.backends import DEVICES, NumpyBackend, lent
 from support.logs import assert_same, random_log
 
 from daskrec.engine import topk, topk_dense
@@ -20,11 +18,18 @@ from daskrec.models import ADMMSLIM, EASE, ALSWrap, Word2VecRec
 CASES = settings(max_examples=40, deadline=None)
 
 
-@pytest.fixture(params=itertools.product(BACKENDS, (2**30, 2500)), ids=str)
-def device(request):
+@pytest.fixture(params=DEVICES)
+def made(request):
+    return request.param
+
+
+@pytest.fixture(params=[None, 2500])
+def device(made, request, monkeypatch):
     """A backend of much memory, or of so little that tiles are a few columns wide."""
-    backend, free = request.param
-    return backend(free)
+    found = made()
+    if request.param:
+        monkeypatch.setattr(found, "free_bytes", lambda: request.param)
+    return found
 
 
 @st.composite
