@@ -6,7 +6,6 @@ has the kind of partitioned frames. Inside daskrec a column is a numpy array (nu
 an Arrow array (strings, and whatever has missing values); the kinds translate.
 """
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
@@ -15,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 from dask.delayed import Delayed
 
-from daskrec.data.values import arrow_typed, pandas_array, plain_array
+from daskrec.data.cudf_frames import CudfKind
+from daskrec.data.values import arrow_typed, as_category, pandas_array, plain_array
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.errors import LogError
 
@@ -109,7 +109,7 @@ class PandasKind:
             wanted = dtypes.get(name)
             if isinstance(wanted, pd.CategoricalDtype):
                 # The categories of the log stay, so that frames can be joined on them.
-                series = _as_category(series, wanted)
+                series = as_category(series, wanted)
             elif wanted is not None and series.dtype != wanted:
                 series = series.astype(wanted)
             data[name] = series
@@ -124,17 +124,6 @@ class PandasKind:
         new = self.build(columns, dtypes).set_axis(frame.index)
         kept = frame.drop(columns=list(drop))
         return kept.assign(**{name: new[name] for name in new.columns})
-
-
-def _as_category(series: "pd.Series[Any]", wanted: pd.CategoricalDtype) -> Any:
-    """Categories of the log, and behind them ids that are not among them."""
-    known = wanted.categories
-    if "__UNKNOWN_CATEGORIES__" in known:  # Dask: each partition has its own
-        return series.astype("category")
-    with contextlib.suppress(TypeError, ValueError):
-        series = series.astype(known.dtype)
-    more = series[~series.isin(known)].unique()
-    return series.astype(pd.CategoricalDtype([*known, *more], wanted.ordered))
 
 
 class NarwhalsKind:
@@ -286,6 +275,7 @@ class DaskKind:
 
 
 _KINDS: list[Any] = [
+    CudfKind(),
     PandasKind(),
     NarwhalsKind("polars"),
     ArrowKind(),

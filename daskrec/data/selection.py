@@ -74,6 +74,8 @@ def _column(chosen: Any, role: str, what: str) -> Array:
         chosen = chosen.to_series()
     if isinstance(chosen, pd.Series):
         return pandas_array(chosen)
+    if hasattr(chosen, "to_arrow"):  # a column of cuDF or polars
+        return plain_array(chosen.to_arrow())
     if hasattr(chosen, "__arrow_c_stream__") or isinstance(chosen, pa.Array | pa.ChunkedArray):
         return plain_array(_as_arrow(chosen))
     if isinstance(chosen, np.ndarray) and chosen.ndim == 1 and chosen.dtype.kind in "iuf":

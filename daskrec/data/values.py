@@ -89,3 +89,14 @@ def arrow_typed(array: Array, wanted: Any) -> pa.Array:
     if pa.types.is_dictionary(wanted):
         return column.cast(wanted.value_type).dictionary_encode().cast(wanted)
     return column.cast(wanted)
+
+
+def as_category(series: "pd.Series[Any]", wanted: pd.CategoricalDtype) -> Any:
+    """Return a column with the categories of the log, and behind them ids that are not in them."""
+    known = wanted.categories
+    if "__UNKNOWN_CATEGORIES__" in known:  # Dask: each partition has its own
+        return series.astype("category")
+    with contextlib.suppress(TypeError, ValueError):
+        series = series.astype(known.dtype)
+    more = series[~series.isin(known)].unique()
+    return series.astype(pd.CategoricalDtype([*known, *more], wanted.ordered))

@@ -24,6 +24,8 @@ def found() -> dict[str, str]:
 
         if cupy.cuda.is_available():
             names["cupy"] = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    if "cupy" in names and importlib.util.find_spec("cudf"):
+        names["cudf"] = names["cupy"]
     return names
 
 

@@ -1,5 +1,7 @@
 """Products of pairs of items on a device: what the kernels of the CPU find."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
