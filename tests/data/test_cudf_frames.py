@@ -1,16 +1,23 @@
 """cuDF frames: on a stand-in that refuses what cuDF does, and on the real one on a GPU."""
 
+import dask
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 from support import fake_cudf
-from support.logs import L5
+from support.logs import L5, random_log
 
 from daskrec.data import frames
 from daskrec.data.log import read_log
 from daskrec.errors import LogError
+from daskrec.filters import MinCountFilter, NumInteractionsFilter
+from daskrec.history_features import LogStatFeaturesProcessor
+from daskrec.metrics import NDCG
 from daskrec.models import PopRec
+from daskrec.preparation import Indexer
+from daskrec.splitters import LastNSplitter, RandomSplitter, TimeSplitter
 
 REAL = pytest.param("real", marks=pytest.mark.gpu(library="cudf"))
 COLUMNS = {
@@ -101,3 +108,52 @@ def test_columns_of_users_and_items_choose(cudf):
     found = model.predict(log, 2, users=log["user_idx"].iloc[:1], items=log["item_idx"])
     assert frames.kind_of(found).name == "cudf"
     assert found["user_idx"].to_arrow().to_pylist() == [0]
+
+
+LOG = random_log(users=30, items=15, rows=250).assign(timestamp=lambda f: np.arange(len(f)))
+
+
+def _log_statistics(log):
+    processor = LogStatFeaturesProcessor()
+    processor.fit(log, log)
+    return (processor.transform(log),)
+
+
+AROUND = {
+    "TimeSplitter": lambda log: TimeSplitter(0.3, drop_cold_users=True).split(log),
+    "LastNSplitter": lambda log: LastNSplitter(2).split(log),
+    "RandomSplitter": lambda log: RandomSplitter(0.3, seed=1).split(log),
+    "MinCountFilter": lambda log: (MinCountFilter(5).transform(log),),
+    "NumInteractionsFilter": lambda log: (NumInteractionsFilter(3).transform(log),),
+    "Indexer": lambda log: (Indexer("user_idx", "item_idx").fit(log, log).transform(log),),
+    "LogStatFeaturesProcessor": _log_statistics,
+}
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("name", AROUND)
+def test_what_stands_around_the_models(cudf, name, lazy):
+    log = cudf.DataFrame.from_arrow(pa.Table.from_pandas(LOG, preserve_index=False))
+    if lazy:
+        log = dd.from_map(lambda part: part, [log.iloc[:90], log.iloc[90:]], meta=log.iloc[:0])
+    for found, expected in zip(AROUND[name](log), AROUND[name](LOG), strict=True):
+        parts = dask.compute(*found.to_delayed()) if lazy else [found]
+        assert {frames.kind_of(part).name for part in parts} == {"cudf"}
+        rows = pd.concat([part.to_pandas() for part in parts])
+        columns = list(expected.columns)
+        assert list(rows.columns) == columns
+        pd.testing.assert_frame_equal(
+            rows.sort_values(columns, ignore_index=True),
+            expected.sort_values(columns, ignore_index=True),
+            check_dtype=False,
+        )
+
+
+def test_metrics(cudf):
+    train, test = LastNSplitter(2, drop_cold_items=True).split(LOG)
+    recs = PopRec().fit(train).predict(train, 5, users=test)
+    there = [
+        cudf.DataFrame.from_arrow(pa.Table.from_pandas(frame, preserve_index=False))
+        for frame in (recs, test)
+    ]
+    assert NDCG()(*there, 5) == NDCG()(recs, test, 5)
