@@ -236,8 +236,9 @@ class DotScorer(Scorer):
 
     def _ranked(self, vectors: Vector, *what: Any, **how: Any) -> Ranked:
         """Rank items for vectors of users; arguments as of ``dot_topk``."""
-        table = self.item_vectors.get()
-        with borrow(float(vectors.size) * len(table)) as gpu:
+        table, candidates = self.item_vectors.get(), how.get("candidates")
+        ranked = len(table) if candidates is None else len(candidates)
+        with borrow(float(vectors.size) * ranked) as gpu:
             if gpu is None:
                 return dot_topk(vectors, table, *what, **how)
             how.pop("tile_bytes")  # for tiles that stay in the cache of a CPU
