@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.cases import CASES
 
 import daskrec
+from daskrec import models
 
 PACKAGE = Path(daskrec.__file__).parent
 MODULES = [
@@ -40,3 +42,18 @@ def test_the_first_example_of_the_readme(tmp_path, monkeypatch) -> None:
     exec(code[1], found)
     assert isinstance(found["recs"], pd.DataFrame)
     assert found["recs"].groupby("user_id").size().max() == 10
+
+
+def test_the_readme_says_which_fits_run_on_a_gpu() -> None:
+    section = (PACKAGE.parent / "README.md").read_text().split("## On a GPU")[1].split("\n## ")[0]
+    told = {}
+    for line in section.splitlines():
+        cells = line.split("|")
+        if line.startswith("| `"):
+            told |= {name: cells[2].strip() for name in re.findall(r"`(\w+)`", cells[1])}
+    for name, cell in told.items():
+        library = getattr(models, name)._gpu_library
+        assert cell.startswith("GPU") == (library is not None), name
+        assert ("PyTorch" in cell) == (library == "torch"), name
+    classes = {cls.__name__ for cls in {case.model for case in CASES}}
+    assert told.keys() == classes

@@ -71,7 +71,8 @@ class ADMMSLIM(NeighbourRec):
     above ``daskrec.dense-limit``. 8 bytes are kept for each weight; 4 a pair of items where a
     quarter of them or more have one. ``lambda_1`` 0 without a seed is EASE, in closed form.
     Predict: history x weights of an item a user. Users are served by the history in the log of
-    ``predict``. ``optimize`` searches ``lambda_1`` to 50 and ``lambda_2`` to 5000, ``top`` on
+    ``predict``. On a GPU: products, inverse and rounds; and lists, where weights are dense.
+    ``optimize`` searches ``lambda_1`` to 50 and ``lambda_2`` to 5000, ``top`` on
     request; its trials share the products.
 
     References
@@ -250,7 +251,8 @@ def _columns(
     """Return the weights into a range of items, and how many of them are not done."""
     table = inverse.get()
     with borrow(float(cut[1] - cut[0]) * len(table) ** 2) as gpu:
-        if gpu is not None and fits(gpu, table, 1):
+        # The inverse stays on the GPU from one range to the next.
+        if gpu is not None and table.nbytes <= gpu.total_bytes() // 2:
             solved = admm.solve_columns(gpu, inverse, *cut, problem)
         else:
             solved = solve_columns(table, *cut, problem)

@@ -42,7 +42,8 @@ class EASE(NeighbourRec):
     this process, or on one worker. It is computed first, and refused above
     ``daskrec.dense-limit``. 4 bytes a pair are kept; with ``top``, 8 a weight.
     Predict: history x items additions a user, whole rows at a time. Users are served by the
-    history in the log of ``predict``. ``optimize`` searches ``regularization`` from 1 to 1e5,
+    history in the log of ``predict``. On a GPU: products and inverse; and lists, without ``top``.
+    ``optimize`` searches ``regularization`` from 1 to 1e5,
     ``use_relevance`` and ``top`` on request; its trials share the products.
 
     References

@@ -70,6 +70,7 @@ class KNN(Updatable, NeighbourRec):
     one tile of sums a task (``daskrec.tile-bytes``) and 8 bytes a kept neighbour, never the
     table of all pairs; 4 bytes an interaction (8 with relevance) are kept for ``update``.
     Predict: history x neighbours a user. An interaction that the log repeats counts once.
+    On a GPU: the products of pairs and the choice of neighbours; lists stay on the host.
     ``optimize`` searches ``num_neighbours`` from 1 to 100 and ``shrink`` from 0 to 100, the
     other parameters on request. Its trials share the counting of pairs, which takes up to
     ``daskrec.share-limit`` bytes, unless ``user_length_power`` is searched.

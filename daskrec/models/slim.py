@@ -75,6 +75,9 @@ class SLIM(NeighbourRec):
     bytes a pair of candidates. Either way 8 bytes are kept for each weight, which pass through
     this process, and 12 an interaction while the fit lasts.
 
+    On a GPU: the table of products, held there in float64, and its columns, but those of more than
+    256 weights; products of candidates and sparse lists stay on the host.
+
     Predict: history x weights of an item a user. Users are served by the history in the log of
     ``predict``. ``optimize`` searches ``beta`` to 5 and ``lambda_`` to 2, ``non_negative``,
     ``top`` and ``num_candidates`` on request; its trials share the table of products.

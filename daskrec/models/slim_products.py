@@ -210,7 +210,15 @@ def _on_gpu(
     """Return the columns that a GPU has solved, where one is lent and has room for the table."""
     count = len(diagonal)
     with borrow(float(cut[1] - cut[0]) * count**2 / _SPARSE) as gpu:
-        if gpu is None or 2 * _CELL * count**2 > gpu.total_bytes() / 2:
+        if gpu is None:
+            return {}
+        needed, room = 3 * _CELL * count**2, gpu.total_bytes() // 2
+        if needed > room:
+            runtime.logger.info(
+                "columns of %d items are solved on the host: their products take %d bytes on a "
+                "GPU, and half of it is %d",
+                *(count, needed, room),
+            )
             return {}
         table = parts[0] if len(parts) == 1 else RowShards(parts, np.array([0, count]))
         found = slim.solve_columns(gpu, table, diagonal, cut, penalty, choice)
