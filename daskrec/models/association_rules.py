@@ -79,7 +79,8 @@ class AssociationRulesItemRec(Updatable, NeighbourRec):
     pairs; 4 bytes an interaction (8 with relevance) are kept for ``update``. Predict: history
     x rules of an item a user; users are served by the history in the log of ``predict``.
     On a GPU: counts and rules of them. ``optimize`` searches ``min_pair_count`` from 1 to 100,
-    ``num_neighbours`` from 10 to 1000 and ``similarity_metric``, and ``min_item_count`` and ``use_relevance`` on request.
+    ``num_neighbours`` from 10 to 1000 and ``similarity_metric``, and ``min_item_count`` and
+    ``use_relevance`` on request.
 
     References
     ----------
