@@ -162,9 +162,8 @@ def main(arguments: list[str]) -> int:
         ["job", "GPU, s", "CPU, s", "CPU / GPU", "floor, s", "GPU / floor", ""],
     )
     with dask.config.set({"daskrec.dense-limit": "64 GiB"}):
+        device = _device(options.device)
         bench = _Bench(options.users, options.items, options.rows)
-        number = int(options.device.partition(":")[2] or 0)
-        device = gpu(number) if options.device != "cpu" else None
         ceiling = None if device is None else _measured(device, table)
         for job in bench.jobs():
             if not options.only or job.group in options.only:
@@ -175,6 +174,16 @@ def main(arguments: list[str]) -> int:
     if options.json:
         options.json.write_text("".join(json.dumps(record) + "\n" for record in table.records))
     return 0
+
+
+def _device(name: str) -> Backend | None:
+    """Return the GPU of an option, before the log is made; None for the CPU alone."""
+    if name == "cpu":
+        return None
+    try:
+        return gpu(int(name.partition(":")[2] or 0))
+    except (ImportError, RuntimeError) as error:
+        raise SystemExit(f"{error} (--device cpu times the CPU alone)") from None
 
 
 def _measured(device: Backend, table: Table) -> floors.Ceiling:

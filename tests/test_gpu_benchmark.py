@@ -27,6 +27,16 @@ def test_all_jobs_run_on_both_devices(monkeypatch, tmp_path, capsys) -> None:
     assert "numpy: " in capsys.readouterr().out
 
 
+def test_without_a_gpu_it_says_so_before_the_log_is_made(monkeypatch) -> None:
+    def none(number: int) -> None:
+        raise RuntimeError(f"no GPU {number} here")
+
+    monkeypatch.setattr(gpu, "gpu", none)
+    monkeypatch.setattr(gpu, "_Bench", None)
+    with pytest.raises(SystemExit, match=r"no GPU 3 here .--device cpu times the CPU alone."):
+        gpu.main(["--device", "cuda:3"])
+
+
 def test_neural_jobs_run_on_a_cpu(capsys) -> None:
     pytest.importorskip("torch")
     assert gpu.main([*SIZE, "--device", "cpu", "--only", "mult_vae", "neuro_mf"]) == 0
