@@ -27,6 +27,7 @@ from daskrec.data.log import Log, read_log
 from daskrec.data.transpose import matrix_of
 from daskrec.datasets import synthetic
 from daskrec.engine.backend import Backend, gpu
+from daskrec.engine.device import device_number
 from daskrec.engine.shared import Shared
 from daskrec.models import EASE, KNN, SLIM, ALSWrap, MultVAE, NeuroMF
 from daskrec.models.asked import Catalogue
@@ -181,7 +182,7 @@ def _device(name: str) -> Backend | None:
     if name == "cpu":
         return None
     try:
-        return gpu(int(name.partition(":")[2] or 0))
+        return gpu(device_number(name))
     except (ImportError, RuntimeError) as error:
         raise SystemExit(f"{error} (--device cpu times the CPU alone)") from None
 

@@ -51,3 +51,15 @@ def data() -> Path:
     if not folder:
         pytest.skip("DASKREC_DATA names no folder of data sets")
     return Path(folder)
+
+
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.gpu(library="cudf"))])
+def cudf(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return cuDF, or what stands in for it where there is no GPU."""
+    if request.param == "real":
+        yield pytest.importorskip("cudf")
+    else:
+        from support import fake_cudf
+
+        with fake_cudf.installed(monkeypatch) as module:
+            yield module

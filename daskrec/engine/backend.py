@@ -12,6 +12,7 @@ batched solves). CuPy is the backend of CUDA devices; the CPU has kernels of its
 
 import importlib
 import importlib.util
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
@@ -26,7 +27,10 @@ import numpy as np
 from daskrec.engine.arrays import Vector
 from daskrec.engine.device import asked, device_number, has_driver
 
+logger = logging.getLogger("daskrec")
+
 DeviceArray: TypeAlias = Any
+Work: TypeAlias = float | Callable[[], float]  # a function where it takes time to tell
 T = TypeVar("T")
 
 # Multiply-adds from which on a GPU is asked where the user does not say: a tenth of a second of
@@ -146,10 +150,6 @@ class Backend(ABC):
     def total_bytes(self) -> int:
         """Return the bytes of the device."""
 
-    @abstractmethod
-    def release(self) -> None:
-        """Give memory back that no array holds."""
-
     def chunk(self, bytes_each: float, at_least: int = 1) -> int:
         """Return how many pieces of so many bytes one step works on: an eighth of what is free."""
         self._let_go()
@@ -191,6 +191,21 @@ class Backend(ABC):
         found: T = self._held[key][0]
         return found
 
+    def make_room(self, needed: float) -> bool:
+        """Let go of held values until there is room; return False if that would not do.
+
+        Parameters
+        ----------
+        needed
+            Bytes, those of values that are held already among them.
+        """
+        self._let_go()
+        if needed > self.free_bytes() + self._held_bytes():
+            return False
+        while self._held and needed > self.free_bytes():
+            self._held.popitem(last=False)
+        return True
+
     def _held_bytes(self) -> int:
         return sum(nbytes for _, nbytes in self._held.values())
 
@@ -205,15 +220,18 @@ def on_device(backend: Backend, array: Vector) -> DeviceArray:
 
 
 @contextmanager
-def borrow(work: float) -> Iterator[Backend | None]:
+def borrow(work: Work, needed: float = 0.0) -> Iterator[Backend | None]:
     """Lend a task the GPU that it was asked to work on; None where it works on the CPU.
 
-    Tasks of one process take turns.
+    Tasks of one process take turns on the GPU, and none on the CPU.
 
     Parameters
     ----------
     work
         Multiply-adds, about: with the device ``"auto"``, little work stays on the CPU.
+    needed
+        Bytes that have to be on the device at once. Where they do not fit, the work stays on the
+        CPU, and that is logged.
 
     Raises
     ------
@@ -227,14 +245,23 @@ def borrow(work: float) -> Iterator[Backend | None]:
         return
     backend = gpu(device_number(asked()))
     with _turn, backend.active():
-        yield backend
+        if backend.make_room(needed):
+            yield backend
+            return
+    logger.info(
+        "work that needs %d bytes on a GPU is done by the host: %s has no room for it",
+        *(needed, backend.name),
+    )
+    yield None
 
 
-def lends(work: float) -> bool:
+def lends(work: Work) -> bool:
     """Tell whether ``borrow`` lends a GPU to a task of this process for so much work."""
     device = asked()
     if device == "auto":
-        return work >= WORTH_MOVING and has_driver() and _usable()
+        if not (has_driver() and _usable()):
+            return False
+        return (work() if callable(work) else work) >= WORTH_MOVING
     return device != "cpu"
 
 

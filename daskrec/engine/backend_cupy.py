@@ -257,8 +257,3 @@ class CupyBackend(Backend):
     def total_bytes(self) -> int:
         """Return the bytes of the card."""
         return int(self.xp.cuda.runtime.memGetInfo()[1])
-
-    def release(self) -> None:
-        """Give memory back that no array holds."""
-        self._held.clear()
-        self.xp.get_default_memory_pool().free_all_blocks()

@@ -17,7 +17,7 @@ from daskrec.engine import config
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.backend import borrow
 from daskrec.engine.csr import Csr
-from daskrec.engine.gpu.topk import dot_topk as dot_topk_there
+from daskrec.engine.gpu import topk as on_gpu
 from daskrec.engine.select import Ranked
 from daskrec.engine.shared import RowShards, Shared
 from daskrec.engine.threads import single_threaded_blas
@@ -242,7 +242,7 @@ class DotScorer(Scorer):
             if gpu is None:
                 return dot_topk(vectors, table, *what, **how)
             how.pop("tile_bytes")  # for tiles that stay in the cache of a CPU
-            return dot_topk_there(gpu, vectors, self.item_vectors, *what, **how)
+            return on_gpu.dot_topk(gpu, vectors, self.item_vectors, *what, **how)
 
     def pairs(self, users: Histories, rows: Vector, items: Vector) -> tuple[Vector, Vector]:
         """Score pairs of known users."""

@@ -9,7 +9,7 @@ from daskrec.engine.arrays import Vector
 from daskrec.engine.backend import borrow
 from daskrec.engine.csr import Csr
 from daskrec.engine.dense import DenseRows, Weights
-from daskrec.engine.gpu.topk_dense import table_topk as table_topk_there
+from daskrec.engine.gpu import topk_dense as on_gpu
 from daskrec.engine.score import Histories, NeighbourScorer, Ragged, Request, Scorer
 from daskrec.engine.select import Ranked
 from daskrec.engine.shared import Shared
@@ -35,11 +35,11 @@ class DenseScorer(Scorer):
         """Add up whole rows, tile by tile: O(history x items) a user."""
         table, history = self.weights.get().table, users.matrix
         length, work = request.length(len(table)), float(history.nnz) * len(table)
-        with borrow(work) as gpu:
+        with borrow(work, 2.0 * table.nbytes) as gpu:
             if gpu is None:
                 found = self._ranked(history, length, request)
             else:
-                found = table_topk_there(
+                found = on_gpu.table_topk(
                     gpu,
                     history,
                     self.weights,

@@ -11,7 +11,6 @@ from daskrec.engine.backend import borrow
 from daskrec.engine.csr import Csr
 from daskrec.engine.dense import Weights, by_source, strongest
 from daskrec.engine.gpu import admm
-from daskrec.engine.gpu.square import fits
 from daskrec.engine.shared import Shared
 from daskrec.engine.solve import admm_seeded
 from daskrec.engine.solve.admm import Problem, Stop, solve_columns, usual_rho
@@ -222,8 +221,9 @@ def _seeded(
     folder: str | None,
 ) -> Shared[Weights]:
     products = gram.table(keep)
-    with borrow(float(stop.rounds) * len(products) ** 3) as gpu:
-        if gpu is not None and fits(gpu, products, admm.SEEDED_TABLES):
+    needed = admm.SEEDED_TABLES * products.nbytes
+    with borrow(float(stop.rounds) * len(products) ** 3, needed) as gpu:
+        if gpu is not None:
             table = admm.solve_seeded(gpu, products, weight, ridge, seed, stop)
         else:
             table = admm_seeded.solve(products, weight, ridge, seed, stop)
@@ -250,9 +250,9 @@ def _columns(
 ) -> tuple[Shared[Csr], int]:
     """Return the weights into a range of items, and how many of them are not done."""
     table = inverse.get()
-    with borrow(float(cut[1] - cut[0]) * len(table) ** 2) as gpu:
-        # The inverse stays on the GPU from one range to the next.
-        if gpu is not None and table.nbytes <= gpu.total_bytes() // 2:
+    needed = table.nbytes + admm.COLUMN_TABLES * (cut[1] - cut[0]) * table[0].nbytes
+    with borrow(float(cut[1] - cut[0]) * len(table) ** 2, needed) as gpu:
+        if gpu is not None:  # the inverse stays on it from one range to the next
             solved = admm.solve_columns(gpu, inverse, *cut, problem)
         else:
             solved = solve_columns(table, *cut, problem)

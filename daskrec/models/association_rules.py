@@ -1,5 +1,7 @@
 """AssociationRulesItemRec: rules between two items that the same sessions hold."""
 
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +16,7 @@ from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.engine.backend import borrow
 from daskrec.engine.cap import cap_rows
 from daskrec.engine.csr import Csr, column_work
-from daskrec.engine.gpu.rules import rule_range as rule_range_there
+from daskrec.engine.gpu import rules as on_gpu
 from daskrec.engine.gram_bits import Head
 from daskrec.engine.rules import rule_range
 from daskrec.engine.score import NeighbourScorer, Scorer
@@ -338,10 +340,10 @@ def _mine(
     pairs = [handle.get().pair for handle in blocks]
     problem = weights, allowed, *limits, *items
     graded = any(pair.x_data.size for pair in pairs)  # its sums are no products
-    with borrow(0.0 if graded else pair_work(pairs, *items)) as gpu:
-        if gpu is None or graded:
+    with nullcontext() if graded else borrow(partial(pair_work, pairs, *items)) as gpu:
+        if gpu is None:
             tile_bytes = config.get_bytes("tile-bytes")
             found = rule_range(pairs, *problem, head=head, tile_bytes=tile_bytes)
         else:
-            found = rule_range_there(gpu, blocks, *problem)
+            found = on_gpu.rule_range(gpu, blocks, *problem)
     return Shared.stored(Csr(*found, len(weights)), folder)

@@ -1,6 +1,8 @@
 """The whole items x items table of inner products, for models that need all of it at once."""
 
 import itertools
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,11 +10,11 @@ import numpy as np
 from daskrec.data.blocks import Interactions, UserBlock
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import Vector
-from daskrec.engine.backend import borrow
+from daskrec.engine.backend import Backend, borrow
 from daskrec.engine.csr import Csr, column_work
 from daskrec.engine.dense import Weights
+from daskrec.engine.gpu import gram as on_gpu
 from daskrec.engine.gpu import square
-from daskrec.engine.gpu.gram import gram_rows as gram_rows_there
 from daskrec.engine.gram_dense import gram_rows
 from daskrec.engine.shared import Shared
 from daskrec.engine.solve import ease
@@ -203,19 +205,20 @@ def _rows(
     folder: str | None,
 ) -> _Range:
     pairs = [handle.get().pair for handle in blocks]
-    with np.errstate(over="ignore"), borrow(pair_work(pairs, *cut)) as gpu:  # told by the diagonal
+    work = partial(pair_work, pairs, *cut)
+    with np.errstate(over="ignore"), borrow(work) as gpu:  # told by the diagonal
         if gpu is None:
             rows = gram_rows(pairs, item_count, *cut, dtype)
         else:
-            rows = gram_rows_there(gpu, blocks, item_count, *cut, dtype)
+            rows = on_gpu.gram_rows(gpu, blocks, item_count, *cut, dtype)
     diagonal = rows[np.arange(len(rows)), np.arange(*cut)].astype(np.float64)
     return _Range(Shared.stored(rows, folder), diagonal, float(rows.min(initial=0)))
 
 
 def closed_form(table: Vector, ridge: float, name: str, top: int | None) -> Weights:
     """Return the weights of EASE, by a GPU where one is lent; see ``engine.solve.ease.weights``."""
-    with borrow(float(len(table)) ** 3) as gpu:
-        if gpu is not None and square.fits(gpu, table):
+    with _borrowed(table) as gpu:
+        if gpu is not None:
             return square.ease_weights(gpu, table, ridge, name, top)
         return ease.weights(table, ridge, name, top)
 
@@ -237,10 +240,15 @@ def inverse_of(table: Vector, added: float, ridge: str) -> Vector:
     ArithmeticError
         It is not positive definite.
     """
-    with borrow(float(len(table)) ** 3) as gpu:
-        if gpu is not None and square.fits(gpu, table):
+    with _borrowed(table) as gpu:
+        if gpu is not None:
             return gpu.to_host(square.inverted(gpu, table, added, ridge))
     diagonal = np.arange(len(table))
     table[diagonal, diagonal] += table.dtype.type(added)
     invert(table, ridge)
     return table
+
+
+def _borrowed(table: Vector) -> AbstractContextManager[Backend | None]:
+    """Borrow a GPU to invert a table."""
+    return borrow(float(len(table)) ** 3, square.TABLES * table.nbytes)

@@ -1,5 +1,6 @@
 """KNN: items that the same users had."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from daskrec.engine.backend import borrow
 from daskrec.engine.cap import cap_rows
 from daskrec.engine.csr import Csr, column_work
 from daskrec.engine.dense import Weights
-from daskrec.engine.gpu.neighbours import similarity_range as similarity_range_there
+from daskrec.engine.gpu import neighbours as on_gpu
 from daskrec.engine.gram import similarity_range
 from daskrec.engine.gram_bits import Head
 from daskrec.engine.shared import Shared
@@ -264,10 +265,10 @@ def _similar(
     """Return the neighbours of a range of items, by shrinkage and number of them."""
     pairs = [handle.get().pair for handle in blocks]
     problem = norms, float(limits[0]), min(limits[1], len(norms)), *items
-    with borrow(pair_work(pairs, *items)) as gpu:
+    with borrow(partial(pair_work, pairs, *items)) as gpu:
         if gpu is None:
             tile_bytes = config.get_bytes("tile-bytes")
             found = similarity_range(pairs, *problem, head=head, tile_bytes=tile_bytes)
         else:
-            found = similarity_range_there(gpu, blocks, *problem)
+            found = on_gpu.similarity_range(gpu, blocks, *problem)
     return Shared.stored(Csr(*found, len(norms)), folder)

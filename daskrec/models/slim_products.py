@@ -209,16 +209,8 @@ def _on_gpu(
 ) -> dict[int, tuple[Vector, Vector]]:
     """Return the columns that a GPU has solved, where one is lent and has room for the table."""
     count = len(diagonal)
-    with borrow(float(cut[1] - cut[0]) * count**2 / _SPARSE) as gpu:
+    with borrow(float(cut[1] - cut[0]) * count**2 / _SPARSE, slim.BYTES_A_PAIR * count**2) as gpu:
         if gpu is None:
-            return {}
-        needed, room = 3 * _CELL * count**2, gpu.total_bytes() // 2
-        if needed > room:
-            runtime.logger.info(
-                "columns of %d items are solved on the host: their products take %d bytes on a "
-                "GPU, and half of it is %d",
-                *(count, needed, room),
-            )
             return {}
         table = parts[0] if len(parts) == 1 else RowShards(parts, np.array([0, count]))
         found = slim.solve_columns(gpu, table, diagonal, cut, penalty, choice)

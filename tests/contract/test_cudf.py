@@ -4,23 +4,12 @@ import dask
 import dask.dataframe as dd
 import pyarrow as pa
 import pytest
-from support import fake_cudf
 from support.cases import Case
 from support.logs import assert_same, random_log, with_empty_partitions
 
 from daskrec.data import frames
 
 LOG = random_log(users=40, items=20, rows=400)
-REAL = pytest.param("real", marks=pytest.mark.gpu(library="cudf"))
-
-
-@pytest.fixture(params=["stand-in", REAL])
-def cudf(request, monkeypatch):
-    if request.param == "real":
-        yield __import__("cudf")
-    else:
-        with fake_cudf.installed(monkeypatch) as module:
-            yield module
 
 
 def of_cudf(frame, cudf):

@@ -19,7 +19,6 @@ from daskrec.models import PopRec
 from daskrec.preparation import Indexer
 from daskrec.splitters import LastNSplitter, RandomSplitter, TimeSplitter
 
-REAL = pytest.param("real", marks=pytest.mark.gpu(library="cudf"))
 COLUMNS = {
     "int32": pa.array([3, 1, 3, 0], pa.int32()),
     "int64": pa.array([3, 1, 3, 0], pa.int64()),
@@ -30,15 +29,6 @@ COLUMNS = {
     "category": pa.array(["b", "é", "b", ""]).dictionary_encode(),
     "time": pa.array([3, 1, 3, 0], pa.timestamp("us")),
 }
-
-
-@pytest.fixture(params=["stand-in", REAL])
-def cudf(request, monkeypatch):
-    if request.param == "real":
-        yield __import__("cudf")
-    else:
-        with fake_cudf.installed(monkeypatch) as module:
-            yield module
 
 
 @pytest.fixture

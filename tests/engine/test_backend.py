@@ -1,6 +1,7 @@
 """The backends that kernels of a GPU are tested on, and how a task gets one."""
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 
 import dask
 import numpy as np
@@ -153,8 +154,13 @@ def test_groups_are_copied_ahead(gpu, count):
 
 def test_who_stops_early_waits_for_copies(monkeypatch):
     with fake_cupy.installed(monkeypatch):
-        for _ in CupyBackend(0).ahead([(np.arange(3),)] * 4):
-            break
+        gpu = CupyBackend(0)
+        copies = gpu.ahead([(np.arange(3),)] * 4)
+        next(copies)
+        stream = copies.gi_frame.f_locals["stream"]
+        assert stream.log == []
+        copies.close()
+        assert stream.log == ["stream"]
 
 
 def test_products_of_whole_numbers(gpu):
@@ -184,6 +190,54 @@ def test_no_more_stays_on_the_device_than_a_part_of_it():
     kept = [key[0] for key in gpu._held]
     assert kept == [handle.uid for handle in handles[-2:]]
     assert len(gpu.held(Shared(np.zeros(1000)), backend.on_device)) == 1000
+
+
+def _takes_its_turn():
+    with backend._turn:
+        return True
+
+
+def test_work_that_does_not_fit_stays_on_the_cpu_and_leaves_others_their_turn(monkeypatch, caplog):
+    gpu = NumpyBackend(free=1000)
+    with lent(gpu, monkeypatch), caplog.at_level("INFO", "daskrec"):
+        with backend.borrow(1.0, needed=1000) as found:
+            assert found is gpu
+        assert not caplog.records
+        with backend.borrow(1.0, needed=1001) as found, ThreadPoolExecutor(1) as other:
+            assert found is None
+            assert other.submit(_takes_its_turn).result(10)
+    assert [record.getMessage() for record in caplog.records] == [
+        "work that needs 1001 bytes on a GPU is done by the host: numpy has no room for it"
+    ]
+
+
+def test_held_values_make_room(monkeypatch):
+    gpu = NumpyBackend(free=100)
+    handles = [Shared(np.full(4, n)) for n in range(2)]  # 32 bytes each
+    for handle in handles:
+        gpu.held(handle, backend.on_device)
+    assert gpu.free_bytes() == 36
+    assert gpu.make_room(36)
+    assert len(gpu._held) == 2
+    assert gpu.make_room(60)
+    assert [key[0] for key in gpu._held] == [handles[1].uid]
+    assert not gpu.make_room(101)
+    assert gpu.make_room(100)
+    assert gpu.free_bytes() == 100
+
+
+def test_how_much_work_it_is_is_not_asked_without_a_gpu(monkeypatch):
+    asked = []
+    monkeypatch.setattr(backend, "has_driver", lambda: False)
+    with backend.borrow(lambda: asked.append(1) or 1e12) as gpu:
+        assert gpu is None
+    assert not asked
+    monkeypatch.setattr(backend, "has_driver", lambda: True)
+    monkeypatch.setattr(backend, "_usable", lambda: True)
+    monkeypatch.setattr(backend, "gpu", lambda number: NumpyBackend())
+    with backend.borrow(lambda: asked.append(1) or 1e12) as gpu:
+        assert gpu is not None
+    assert asked == [1]
 
 
 def test_pieces_of_what_is_free():

@@ -81,13 +81,10 @@ class NumpyBackend(Backend):
         return self.name
 
     def free_bytes(self):
-        return self.free
+        return self.free - self._held_bytes()
 
     def total_bytes(self):
         return 2 * self.free
-
-    def release(self):
-        self._held.clear()
 
 
 class StrictBackend(Backend):
@@ -161,9 +158,6 @@ class StrictBackend(Backend):
 
     def total_bytes(self):
         return self.plain.total_bytes()
-
-    def release(self):
-        self._held.clear()
 
 
 def real_gpu(free=None):

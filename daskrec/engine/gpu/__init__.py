@@ -1,4 +1,5 @@
 """Kernels of a GPU, written against ``engine.backend``: twins of kernels of ``engine``.
 
-Each takes and returns numpy arrays as its twin on the CPU does, and works on the device between.
+Arguments and results lie on the host, but for values behind handles, which stay on the device from
+one task to the next; ALS keeps all that it works on there.
 """

@@ -6,8 +6,9 @@ from daskrec.engine.arrays import Vector
 from daskrec.engine.backend import Backend, DeviceArray, Handle, on_device
 from daskrec.engine.gpu.square import inverted
 from daskrec.engine.solve.admm import Columns, Problem, Stop, near
-from daskrec.engine.solve.admm_seeded import FACTOR, THRESHOLD, start
+from daskrec.engine.solve.admm_seeded import judged, start
 
+COLUMN_TABLES = 12  # of columns x items that a range of columns holds at once
 SEEDED_TABLES = 14  # of items x items that a solution with a seed holds at once
 
 
@@ -124,13 +125,7 @@ def solve_seeded(
         c, gamma = new, gamma + rho * left
         parts = xp.stack([xp.sum(part * part) for part in (left, moved, b, c, gamma)])
         norms = np.sqrt(backend.to_host(parts), dtype=np.float64)
-        gap, change = norms[0], rho * norms[1]
-        close = stop.absolute * count + stop.relative * max(norms[2], norms[3])
-        still = stop.absolute * count + stop.relative * norms[4]
-        if gap > THRESHOLD * change:
-            rho *= FACTOR
-        elif THRESHOLD * gap < change:
-            rho /= FACTOR
-        if gap <= close and change <= still:
+        rho, done = judged(norms, rho, count, stop)
+        if done:
             break
     return backend.to_host(c)

@@ -16,6 +16,8 @@ from daskrec.engine.backend import Backend, DeviceArray, Handle
 from daskrec.engine.gpu.slim_inner import Inner, violations
 from daskrec.engine.solve.elastic_net import FLOOR, Choice, Penalty
 
+# Of a pair of items: the product in float64 and, while that is made, in float32.
+BYTES_A_PAIR = 12
 ROOM = 512  # items of a working set at most
 _FIRST = 64  # of the first working set, and that one grows by at least
 _ROUNDS = 40  # of working sets

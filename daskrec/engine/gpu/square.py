@@ -1,39 +1,14 @@
 """Square tables of items on a device: inverse, EASE."""
 
-import logging
-
 import numpy as np
 
 from daskrec.engine.arrays import Vector
 from daskrec.engine.backend import Backend, DeviceArray
 from daskrec.engine.dense import Weights, by_source, dense_weights, strongest
+from daskrec.engine.solve.square import not_definite
 
-logger = logging.getLogger("daskrec")
-
-INVERSE_TABLES = 5  # that a factorisation and the solution by it hold at once
+TABLES = 5  # that a factorisation and the solution by it hold at once
 _ROWS = 256  # of weights, ranked together
-
-
-def fits(backend: Backend, table: Vector, tables: int = INVERSE_TABLES) -> bool:
-    """Tell whether work on a square table fits a device; where it does not, that is logged.
-
-    Parameters
-    ----------
-    backend
-        Of the device.
-    table
-        On the host.
-    tables
-        Tables of its size that are held at once.
-    """
-    needed, free = tables * table.nbytes, backend.free_bytes()
-    if needed > free:
-        logger.info(
-            "a table of %d x %d items is worked on by the host: a GPU needs %d bytes for it, and "
-            "has %d free",
-            *(*table.shape, needed, free),
-        )
-    return needed <= free
 
 
 def inverted(backend: Backend, table: Vector, added: float, ridge: str) -> DeviceArray:
@@ -65,9 +40,7 @@ def inverted(backend: Backend, table: Vector, added: float, ridge: str) -> Devic
     try:
         return backend.inverse(there)
     except ArithmeticError:
-        raise ArithmeticError(
-            f"the table of products is not positive definite in {table.dtype}: raise {ridge}"
-        ) from None
+        raise not_definite(table, ridge) from None
 
 
 def ease_weights(

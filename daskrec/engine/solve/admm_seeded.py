@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from daskrec.engine.arrays import Vector
 from daskrec.engine.jit import kernel
 from daskrec.engine.solve.admm import Stop
 from daskrec.engine.solve.square import invert
@@ -93,13 +94,30 @@ def solve(gram: Table, weight: float, ridge: float, seed: int, stop: Stop) -> Ta
         b = m @ b
         b -= m * (b[diagonal, diagonal] / own)
         norms = np.sqrt(_shrink(b, c, gamma, rho, weight))
-        gap, moved = norms[0], rho * norms[1]
-        near = stop.absolute * count + stop.relative * max(norms[2], norms[3])
-        still = stop.absolute * count + stop.relative * norms[4]
-        if gap > THRESHOLD * moved:
-            rho *= FACTOR
-        elif THRESHOLD * gap < moved:
-            rho /= FACTOR
-        if gap <= near and moved <= still:
+        rho, done = judged(norms, rho, count, stop)
+        if done:
             break
     return c
+
+
+def judged(norms: Vector, rho: float, count: int, stop: Stop) -> tuple[float, bool]:
+    """Return the rho of the next round, and whether the residuals are small enough.
+
+    Parameters
+    ----------
+    norms
+        Of ``B - C``, of the change of C, of B, C and the multipliers.
+    rho
+        Of the round.
+    count
+        Number of items.
+    stop
+        Tolerances of the whole table.
+    """
+    gap, moved = norms[0], rho * norms[1]
+    near = stop.absolute * count + stop.relative * max(norms[2], norms[3])
+    still = stop.absolute * count + stop.relative * norms[4]
+    done = bool(gap <= near and moved <= still)
+    if gap > THRESHOLD * moved:
+        return rho * FACTOR, done
+    return (rho / FACTOR if THRESHOLD * gap < moved else rho), done

@@ -44,10 +44,15 @@ def invert(table: Table, ridge: str) -> None:
         else:
             sweep(table, _BLOCK)
     except ArithmeticError:
-        raise ArithmeticError(
-            f"the table of products is not positive definite in {table.dtype}: raise {ridge}"
-        ) from None
+        raise not_definite(table, ridge) from None
     mirror(table)
+
+
+def not_definite(table: Table, ridge: str) -> ArithmeticError:
+    """Return the error of a table that has no Cholesky factor; ``ridge`` is what to raise."""
+    return ArithmeticError(
+        f"the table of products is not positive definite in {table.dtype}: raise {ridge}"
+    )
 
 
 def _invert_whole(table: Table) -> None:

@@ -141,6 +141,9 @@ def test_the_model_takes_the_device(params, monkeypatch):
 
 
 def test_a_table_that_is_too_large_for_the_device_is_solved_by_the_host(monkeypatch):
+    expected = SLIM().fit(LOG).predict(LOG, 5)
     monkeypatch.setattr(slim, "solve_columns", None)
-    with lent(NumpyBackend(2 * 4 * 29**2), monkeypatch):
-        SLIM().fit(LOG)
+    with lent(NumpyBackend(slim.BYTES_A_PAIR * 30**2 - 1), monkeypatch):
+        model = SLIM().fit(LOG)
+    assert model.items_count == 30
+    assert_same(model.predict(LOG, 5), expected)

@@ -123,12 +123,9 @@ def test_models_take_the_device(make, log, kernel, monkeypatch):
         ),
     )
     calls = []
-    module = "score" if kernel == "dot_topk" else "score_dense"
-    twin = topk_there.dot_topk if kernel == "dot_topk" else topk_dense_there.table_topk
-    monkeypatch.setattr(
-        f"daskrec.engine.{module}.{kernel}_there",
-        lambda *what, **how: calls.append(1) or twin(*what, **how),
-    )
+    module = topk_there if kernel == "dot_topk" else topk_dense_there
+    twin = getattr(module, kernel)
+    monkeypatch.setattr(module, kernel, lambda *what, **how: calls.append(1) or twin(*what, **how))
     with lent(NumpyBackend(2**14), monkeypatch):
         found = (
             model.predict(log, 5),
