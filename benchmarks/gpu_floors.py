@@ -80,6 +80,11 @@ def _best(gpu: Backend, run: Any) -> float:
     return min(seconds[1:])
 
 
+def encoding(size: Size) -> Need:
+    """Count columns of two ids (8 bytes) and relevance (4) read, and the blocks written."""
+    return Need(0.0, size.entries * (8 + 8 + 4 + 2 * _CELL))
+
+
 def als_round(size: Size, rank: int) -> Need:
     """Count Gram matrices of all rows (one triangle), Cholesky solves, every factor read once."""
     rows = size.users + size.items

@@ -18,10 +18,10 @@ def test_all_jobs_run_on_both_devices(monkeypatch, tmp_path, capsys) -> None:
     kept = tmp_path / "records"
     with lent(NumpyBackend(), monkeypatch):
         monkeypatch.setattr(gpu, "gpu", lambda number: NumpyBackend())
-        groups = ["als", "knn", "ease", "slim", "lists"]
+        groups = ["encode", "als", "knn", "ease", "slim", "lists"]
         assert gpu.main([*SIZE, "--json", str(kept), "--only", *groups]) == 0
     records = [json.loads(line) for line in kept.read_text().splitlines()]
-    assert len(records) == 6
+    assert len(records) == 7
     assert all(record["gpu"] > 0 and record["floor"] > 0 for record in records)
     assert [record["job"] for record in records if record["cpu"] is None] == ["SLIM, fit"]
     assert "numpy: " in capsys.readouterr().out

@@ -28,7 +28,9 @@ import numpy as np
 from daskrec.data.ids import Ids, ShardedIds, concat
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
-from daskrec.engine.csr import Csr, build_csr, stack
+from daskrec.engine.backend import DeviceArray, on_host
+from daskrec.engine.csr import Csr, stack
+from daskrec.engine.csr_build import build_csr
 from daskrec.engine.shared import Shared, as_array
 from daskrec.engine.time_order import order_rows
 from daskrec.errors import LogError
@@ -145,9 +147,9 @@ def join_blocks(blocks: Sequence[UserBlock]) -> UserBlock:
 
 def make_block(
     user_ids: Ids,
-    users: Vector,
-    items: Vector,
-    relevance: Vector | None,
+    users: DeviceArray,
+    items: DeviceArray,
+    relevance: DeviceArray | None,
     item_count: int,
     times: Vector | None = None,
 ) -> UserBlock:
@@ -158,9 +160,10 @@ def make_block(
     user_ids
         The ids of the rows of the block.
     users, items
-        Codes of one length: positions in ``user_ids``, and item codes.
+        Codes of one length: positions in ``user_ids``, and item codes. On the host or on a GPU,
+        as ``build_csr`` takes them.
     relevance
-        float32, or None where every row counts 1.
+        float32 there, or None where every row counts 1.
     item_count
         Number of items.
     times
@@ -174,7 +177,9 @@ def make_block(
     matrix, repeats = build_csr(users, items, relevance, len(user_ids), item_count)
     if len(repeats) and not np.isfinite(matrix.data).all():
         raise LogError("the relevance of repeated (user, item) rows adds up beyond float32")
-    sequence = None if times is None else order_rows(users, items, times, len(user_ids))
+    sequence = None
+    if times is not None:
+        sequence = order_rows(on_host(users), on_host(items), times, len(user_ids))
     return UserBlock(user_ids, matrix, repeats, sequence)
 
 

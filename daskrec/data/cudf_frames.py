@@ -1,8 +1,9 @@
 """cuDF DataFrames in and out, by way of Arrow: a kind of frame, see ``data.frames``.
 
-Nothing here imports cuDF before one of its frames arrives. A column that is read crosses to the
-host once, as its type lies there; columns that nobody asks for stay where they are, and so do the
-rows that are filtered or given columns.
+Nothing here imports cuDF before one of its frames arrives. The columns of a log stay on the GPU
+where models encode them (see ``data.gpu_rows``). Any other column that is read crosses to the host
+once, as its type lies there; columns that nobody asks for stay where they are, and so do the rows
+that are filtered or given columns.
 """
 
 import importlib
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from daskrec.data.values import as_category, plain_array
 from daskrec.engine.arrays import Array, Arrays, Vector
+from daskrec.engine.backend import DeviceArray
 
 Dtypes = dict[str, Any]
 
@@ -24,6 +26,7 @@ class CudfKind:
 
     name = "cudf"
     partitioned = False
+    on_gpu = True
 
     def owns(self, frame: Any) -> bool:
         """Tell whether an object is a cuDF frame."""
@@ -41,6 +44,26 @@ class CudfKind:
     def arrays(self, frame: Any, names: Sequence[str]) -> Arrays:
         """Return columns as arrays on the host: a copy of each, and of no other column."""
         return {name: plain_array(frame[name].to_arrow()) for name in names}
+
+    def factorize(self, frame: Any, name: str) -> tuple[DeviceArray, Array] | None:
+        """Return the code of each row, on the GPU, and the distinct ids in the order of the codes.
+
+        None where values are missing.
+        """
+        column = frame[name]
+        if column.isnull().any():
+            return None
+        if type(column.dtype).__name__ == "CategoricalDtype":
+            column = column.astype(column.dtype.categories.dtype)
+        codes, values = column.factorize()
+        return codes, plain_array(values.to_arrow())
+
+    def numbers(self, frame: Any, name: str) -> DeviceArray | None:
+        """Return a column as float32 on the GPU; None for other types, or missing values."""
+        column = frame[name]
+        if getattr(column.dtype, "kind", "O") not in "iufb" or column.isnull().any():
+            return None
+        return column.astype("float32").to_cupy()
 
     def build(self, columns: Arrays, dtypes: Dtypes) -> Any:
         """Make a cuDF frame with a fresh index; each column is copied to the GPU once."""

@@ -14,11 +14,13 @@ import numpy as np
 
 from daskrec.data import exchange, ids, ranges
 from daskrec.data.blocks import Interactions, UserBlock, UserBlocks, make_block
+from daskrec.data.gpu_rows import Coded
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Log
 from daskrec.data.rows import Rows
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Vector
+from daskrec.engine.backend import DeviceArray
 from daskrec.engine.shared import Shared
 from daskrec.errors import EmptyLogError, warn_caller
 
@@ -59,7 +61,7 @@ def encode_training(
 def distinct_users(log: Log) -> ShardedIds:
     """Return the users of a log alone, in shards where they are many."""
     if log.rows is not None:
-        return ShardedIds.of(ids.distinct(log.rows.users))
+        return ShardedIds.of(ranges.distinct(log.rows.in_place()[0]))
     parts, found = ranges.survey_parts(log.parts)
     if not any(survey.row_count for survey in found):
         return ShardedIds.of(Ids(found[0].sample))
@@ -68,7 +70,7 @@ def distinct_users(log: Log) -> ShardedIds:
 
 
 def _users_of(rows: Rows) -> Ids:
-    return ids.distinct(rows.users)
+    return ranges.distinct(rows.in_place()[0])
 
 
 def warn_of_repeats(count: int, owner: str = "user") -> None:
@@ -85,9 +87,10 @@ def _encode_in_memory(
 ) -> Interactions:
     if len(rows) == 0:
         raise EmptyLogError("the log holds no rows")
-    user_ids, user_codes = _factorize_with(rows.users, ranges.all_ids(users))
-    item_ids, item_codes = _factorize_with(rows.items, items)
-    block = make_block(user_ids, user_codes, item_codes, rows.relevance, len(item_ids), rows.times)
+    user_column, item_column, relevance = rows.in_place()
+    user_ids, user_codes = _factorize_with(user_column, ranges.all_ids(users))
+    item_ids, item_codes = _factorize_with(item_column, items)
+    block = make_block(user_ids, user_codes, item_codes, relevance, len(item_ids), rows.times)
     offsets = _even_cuts(block.matrix.indptr, blocks or ranges.block_count(len(rows)))
     parts = [Shared(block.users(a, b)) for a, b in itertools.pairwise(offsets)]
     return Interactions(
@@ -101,7 +104,10 @@ def _encode_in_memory(
     )
 
 
-def _factorize_with(column: Array, more: Ids | None) -> tuple[Ids, Vector]:
+def _factorize_with(column: Array | Coded, more: Ids | None) -> tuple[Ids, DeviceArray]:
+    if isinstance(column, Coded):
+        known = column.known if more is None else ids.union([column.known, more])
+        return known, column.among(known)
     if more is None:
         return ids.factorize(column)
     known = ids.union([ids.distinct(column), more])
@@ -204,20 +210,27 @@ def encode_history(
             for piece, chosen in zip(pieces, wanted, strict=True)
         ]
         return UserBlocks(tasks, bounds, item_ids)
-    rows = log.rows
-    if users is None:
-        users, codes = ids.factorize(rows.users)
-    else:
-        codes = users.encode(rows.users)
-    items = item_ids.encode(rows.items)
-    known = (codes >= 0) & (items >= 0)
-    if not known.all():
-        codes, items = codes[known], items[known]
-    relevance = rows.relevance
-    if relevance is not None and not known.all():
-        relevance = relevance[known]
-    block = make_block(users, codes, items, relevance, len(item_ids))
+    block = _history_block(log.rows, item_ids, users)
     return slice_blocks(block, item_ids, bounds if exact_bounds else None)
+
+
+def _history_block(rows: Rows, item_ids: Ids, users: Ids | None) -> UserBlock:
+    user_column, item_column, relevance = rows.in_place()
+    if users is None:
+        users, codes = _factorize_with(user_column, None)
+    else:
+        codes = _encode(users, user_column)
+    items = _encode(item_ids, item_column)
+    if isinstance(codes, np.ndarray):  # on a GPU unknown rows are left out where they are sorted
+        known = (codes >= 0) & (items >= 0)
+        if not known.all():
+            codes, items = codes[known], items[known]
+            relevance = None if relevance is None else relevance[known]
+    return make_block(users, codes, items, relevance, len(item_ids))
+
+
+def _encode(known: Ids, column: Array | Coded) -> DeviceArray:
+    return column.among(known) if isinstance(column, Coded) else known.encode(column)
 
 
 def slice_blocks(block: UserBlock, item_ids: Ids, bounds: Array | None = None) -> UserBlocks:

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from daskrec.data import ids
+from daskrec.data.gpu_rows import GpuRows
 from daskrec.data.ids import Ids
 from daskrec.data.rows import Faults, Rows
 from daskrec.engine import runtime
@@ -61,6 +62,9 @@ def split_rows(rows: Rows, item_ids: Shared[Ids], bounds: Array, timed: bool = F
         The partition has faults (a lazy log is checked when it is read).
     """
     rows.faults.raise_any("the log")
+    times = rows.times if timed else None
+    if isinstance(rows, GpuRows):
+        return rows.split(item_ids.get(), bounds, times)
     codes = item_ids.get().encode(rows.items)
     home = ids.route(bounds, rows.users)
     count = len(bounds) + 1
@@ -71,9 +75,9 @@ def split_rows(rows: Rows, item_ids: Shared[Ids], bounds: Array, timed: bool = F
     for start, stop in itertools.pairwise(cuts):
         mine = order[start:stop]
         relevance = rows.relevance[mine] if rows.relevance is not None else None
-        times = rows.times[mine] if timed and rows.times is not None else None
+        moments = times[mine] if times is not None else None
         items = codes[mine].astype(np.int32)
-        pieces.append(Rows(rows.users.take(mine), items, relevance, Faults(), times=times))
+        pieces.append(Rows(rows.users.take(mine), items, relevance, Faults(), times=moments))
     return pieces
 
 

@@ -13,8 +13,9 @@ from dask.delayed import Delayed
 from daskrec.data import columns as roles
 from daskrec.data import frames
 from daskrec.data.columns import Names
+from daskrec.data.gpu_rows import read_rows
 from daskrec.data.paths import open_frame
-from daskrec.data.rows import Rows, Wanted, read_rows
+from daskrec.data.rows import Rows, Wanted
 from daskrec.engine import runtime
 from daskrec.errors import LogError
 

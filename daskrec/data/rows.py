@@ -87,6 +87,14 @@ class Rows:
     def __len__(self) -> int:
         return len(self.users)
 
+    def in_place(self) -> tuple[Any, Any, Any]:
+        """Return users, items and relevance as they lie, which is on the host."""
+        return self.users, self.items, self.relevance
+
+    def examples(self) -> tuple[Array, Array]:
+        """Return users and items, or some of each, which show of what type ids are."""
+        return self.users, self.items
+
     def by_session(self) -> "Rows":
         """Return the same rows with sessions in the place of users."""
         assert self.sessions is not None
@@ -125,11 +133,11 @@ def read_rows(frame: Any, kind: str, wanted: Wanted, what: str) -> Rows:
     elif wanted.session is not None:
         sessions = users
     if wanted.time is not None:
-        times = _check_times(arrays[wanted.time], wanted.time, what, faults)
+        times = check_times(arrays[wanted.time], wanted.time, what, faults)
     return Rows(users, items, relevance, faults, sessions, times)
 
 
-def _check_times(array: Array, name: str, what: str, faults: Faults) -> Vector | None:
+def check_times(array: Array, name: str, what: str, faults: Faults) -> Vector | None:
     """Return times as integers of the same order; count those that are missing.
 
     Raises

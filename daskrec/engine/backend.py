@@ -66,6 +66,12 @@ class Backend(ABC):
     def active(self) -> AbstractContextManager[Any]:
         """Return a context in which arrays are made on the device."""
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Work on the device when no other task of this process does."""
+        with _turn, self.active():
+            yield
+
     @abstractmethod
     def asarray(self, array: Vector) -> DeviceArray:
         """Copy a numpy array to the device."""
@@ -81,6 +87,14 @@ class Backend(ABC):
     @abstractmethod
     def arange(self, start: int, stop: int) -> DeviceArray:
         """Return int64 numbers from ``start`` to before ``stop``."""
+
+    @abstractmethod
+    def order(self, keys: DeviceArray) -> DeviceArray:
+        """Return the rows (int64) in ascending order of a key; equal keys stay in their order."""
+
+    @abstractmethod
+    def holds(self, array: DeviceArray) -> bool:
+        """Tell whether an array of a GPU lies on this one."""
 
     @abstractmethod
     def scatter(
@@ -214,9 +228,19 @@ class Backend(ABC):
             self._held.pop(self._gone.popleft(), None)
 
 
-def on_device(backend: Backend, array: Vector) -> DeviceArray:
-    """Copy an array to a device: what ``Backend.held`` takes for a handle on an array."""
-    return backend.asarray(np.asarray(array))
+def on_device(backend: Backend, array: DeviceArray) -> DeviceArray:
+    """Copy an array to a device if it is one of the host.
+
+    It is what ``Backend.held`` takes for a handle on an array.
+    """
+    return backend.asarray(np.asarray(array)) if isinstance(array, np.ndarray) else array
+
+
+def on_host(array: DeviceArray) -> Vector:
+    """Copy an array to numpy if it lies on the GPU that tasks here are asked to work on."""
+    if isinstance(array, np.ndarray):
+        return array
+    return gpu(device_number(asked())).to_host(array)
 
 
 @contextmanager
@@ -244,7 +268,7 @@ def borrow(work: Work, needed: float = 0.0) -> Iterator[Backend | None]:
         yield None
         return
     backend = gpu(device_number(asked()))
-    with _turn, backend.active():
+    with backend.turn():
         if backend.make_room(needed):
             yield backend
             return
@@ -259,14 +283,14 @@ def lends(work: Work) -> bool:
     """Tell whether ``borrow`` lends a GPU to a task of this process for so much work."""
     device = asked()
     if device == "auto":
-        if not (has_driver() and _usable()):
+        if not (has_driver() and usable()):
             return False
         return (work() if callable(work) else work) >= WORTH_MOVING
     return device != "cpu"
 
 
 @lru_cache(maxsize=1)
-def _usable() -> bool:
+def usable() -> bool:
     """Tell whether CuPy is installed and finds a GPU."""
     if importlib.util.find_spec("cupy") is None:
         return False

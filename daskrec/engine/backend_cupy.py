@@ -132,6 +132,14 @@ class CupyBackend(Backend):
         """Return int64 numbers from ``start`` to before ``stop``."""
         return self.xp.arange(start, stop, dtype=np.int64)
 
+    def order(self, keys: DeviceArray) -> DeviceArray:
+        """Return the rows in ascending order of a key; CuPy's sort is stable."""
+        return self.xp.argsort(keys).astype(np.int64, copy=False)
+
+    def holds(self, array: DeviceArray) -> bool:
+        """Tell whether an array of a GPU lies on this one."""
+        return bool(array.device.id == self._number)
+
     def scatter(
         self, target: DeviceArray, rows: DeviceArray, columns: DeviceArray, values: Any
     ) -> None:

@@ -1,10 +1,9 @@
-"""Compressed sparse rows: building them from coded rows, and turning them over.
+"""Compressed sparse rows, and turning them over.
 
-Both count entries first and then put each in its place: linear in time, and stable.
+Entries are counted first and then put each in its place: linear in time, and stable.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -120,55 +119,6 @@ def _end_to_end(arrays: Sequence[Vector]) -> Vector:
     return found
 
 
-def build_csr(
-    rows: Vector, columns: Vector, values: Vector | None, height: int, width: int
-) -> tuple[Csr, Vector]:
-    """Sort coded entries into rows and join those that repeat a place.
-
-    Parameters
-    ----------
-    rows, columns
-        Codes, in any order.
-    values
-        float32 values, or None for ones. Values of a repeated place are added in float64
-        in ascending order, so that the order of the rows does not show in the sum.
-    height, width
-        Size of the matrix.
-
-    Returns
-    -------
-    matrix
-        The sparse matrix; its data are empty when there were no values and no repeats.
-    repeats
-        int32 number of rows behind each entry; empty when no place is repeated.
-
-    Notes
-    -----
-    A counting sort by row and a sort within each row: ``n log`` of the longest row in
-    time, and no memory beyond the result but that of the longest row.
-    """
-    rows = rows.astype(np.int32, copy=False)
-    columns = columns.astype(np.int32, copy=False)
-    given = np.empty(0, dtype=np.float32) if values is None else values
-    indptr = np.zeros(height + 1, dtype=np.int64)
-    count_columns(rows, indptr)
-    indices = np.empty(len(rows), dtype=np.int32)
-    data = np.empty(len(given), dtype=np.float32)
-    place_entries(rows, columns, given, indptr[:-1].copy(), indices, data)
-    _sort_rows(indptr, indices, data, int(np.diff(indptr).max(initial=0)))
-    repeated = _count_repeats(indptr, indices)
-    if repeated == 0:
-        return Csr(indptr, indices, data, width), np.empty(0, dtype=np.int32)
-    kept = len(rows) - repeated
-    joined = np.empty(kept, dtype=np.int32)
-    sums = np.empty(kept, dtype=np.float32)
-    repeats = np.empty(kept, dtype=np.int32)
-    if values is None:
-        data = np.ones(len(rows), dtype=np.float32)
-    _join(indptr, indices, data, joined, sums, repeats)
-    return Csr(indptr, joined, sums, width), repeats
-
-
 @kernel()
 def count_columns(columns: Vector, starts: Vector) -> None:
     """Write where each column starts in an order by columns; ``starts`` comes in zero."""
@@ -199,74 +149,6 @@ def place_entries(
         indices[place] = columns[entry]
         if len(values) > 0:
             data[place] = values[entry]
-
-
-@kernel()
-def _sort_rows(indptr: Vector, indices: Vector, data: Vector, longest: int) -> None:
-    """Sort each row by column; values move along, those of equal columns in order."""
-    keys = np.empty(longest, np.int64)
-    old = np.empty(longest if len(data) > 0 else 0, data.dtype)
-    for row in range(len(indptr) - 1):
-        begin, count = indptr[row], indptr[row + 1] - indptr[row]
-        ordered = True
-        for n in range(1, count):
-            if indices[begin + n] < indices[begin + n - 1]:
-                ordered = False
-                break
-        if ordered:
-            continue
-        if len(data) == 0:
-            indices[begin : begin + count].sort()
-            continue
-        for n in range(count):
-            keys[n] = (np.int64(indices[begin + n]) << 32) | n
-            old[n] = data[begin + n]
-        part = keys[:count]
-        part.sort()
-        for n in range(count):
-            indices[begin + n] = np.int32(part[n] >> 32)
-            data[begin + n] = old[part[n] & 0xFFFFFFFF]
-
-
-@kernel()
-def _count_repeats(indptr: Vector, indices: Vector) -> int:
-    repeated = 0
-    for row in range(len(indptr) - 1):
-        for entry in range(indptr[row] + 1, indptr[row + 1]):
-            repeated += indices[entry] == indices[entry - 1]
-    return repeated
-
-
-@kernel()
-def _join(
-    indptr: Vector, indices: Vector, data: Vector, joined: Vector, sums: Vector, repeats: Vector
-) -> None:
-    """Join equal neighbours within rows; ``indptr`` is rewritten."""
-    write = 0
-    begin = indptr[0]
-    for row in range(len(indptr) - 1):
-        entry, end = begin, indptr[row + 1]
-        begin = end
-        while entry < end:
-            stop = entry + 1
-            while stop < end and indices[stop] == indices[entry]:
-                stop += 1
-            joined[write] = indices[entry]
-            repeats[write] = stop - entry
-            sums[write] = _sorted_sum(data[entry:stop])
-            write += 1
-            entry = stop
-        indptr[row + 1] = write
-
-
-@kernel()
-def _sorted_sum(values: Vector) -> Any:
-    if len(values) == 1:
-        return values[0]
-    total = 0.0
-    for value in np.sort(values):
-        total += value
-    return total
 
 
 @kernel()

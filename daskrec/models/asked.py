@@ -148,8 +148,9 @@ class Asked:
             return None
         read = log if isinstance(log, Log) else logs.read_log(log, needs=self._needs)
         if read.rows is not None and len(read.rows):
-            ids.same_kind(self.catalogue.item_ids.get().values, read.rows.items)
-            ids.same_kind(self.catalogue.some_users.values, read.rows.users)
+            users, items = read.rows.examples()
+            ids.same_kind(self.catalogue.item_ids.get().values, items)
+            ids.same_kind(self.catalogue.some_users.values, users)
         return read
 
     def choose_users(self, users: Any) -> Ids | ShardedIds | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from daskrec.data.blocks import Interactions, UserBlock
-from daskrec.engine import config, runtime
+from daskrec.engine import config, device, runtime
 from daskrec.engine.arrays import Vector
 from daskrec.engine.backend import borrow
 from daskrec.engine.cap import cap_rows
@@ -74,7 +74,8 @@ class KNN(Updatable, NeighbourRec):
     On a GPU: the products of pairs and the choice of neighbours; lists stay on the host.
     ``optimize`` searches ``num_neighbours`` from 1 to 100 and ``shrink`` from 0 to 100, the
     other parameters on request. Its trials share the counting of pairs, which takes up to
-    ``daskrec.share-limit`` bytes, unless ``user_length_power`` is searched.
+    ``daskrec.share-limit`` bytes, unless ``user_length_power`` is searched or ``daskrec.device``
+    is a GPU.
 
     References
     ----------
@@ -153,7 +154,8 @@ class KNN(Updatable, NeighbourRec):
         weighted.release()
 
     def _fit_beside(self, data: Interactions, common: "Common") -> None:
-        if "user_length_power" in common.free:  # hardly two fits have the same sums
+        # With this power free hardly two fits have the same sums; a GPU sums them up anew.
+        if "user_length_power" in common.free or device.asked().startswith("cuda"):
             self._fit(data)
             return
         key = ("pairs", self.use_relevance, self.weighting)

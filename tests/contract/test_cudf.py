@@ -4,12 +4,27 @@ import dask
 import dask.dataframe as dd
 import pyarrow as pa
 import pytest
+from support.backends import StrictBackend, at_hand
 from support.cases import Case
 from support.logs import assert_same, random_log, with_empty_partitions
 
 from daskrec.data import frames
 
 LOG = random_log(users=40, items=20, rows=400)
+
+
+@pytest.fixture(autouse=True, params=["read on the host", "read on the GPU"])
+def device(request, monkeypatch):
+    """Say where the stand-in's columns are read; those of cuDF lie on a GPU."""
+    stand_in = "stand-in" in request.node.name
+    if request.param == "read on the host":
+        with dask.config.set({"daskrec.device": "cpu"}):
+            yield
+    elif stand_in:
+        with at_hand(StrictBackend(), monkeypatch):
+            yield
+    else:
+        yield
 
 
 def of_cudf(frame, cudf):

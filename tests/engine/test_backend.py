@@ -233,7 +233,7 @@ def test_how_much_work_it_is_is_not_asked_without_a_gpu(monkeypatch):
         assert gpu is None
     assert not asked
     monkeypatch.setattr(backend, "has_driver", lambda: True)
-    monkeypatch.setattr(backend, "_usable", lambda: True)
+    monkeypatch.setattr(backend, "usable", lambda: True)
     monkeypatch.setattr(backend, "gpu", lambda number: NumpyBackend())
     with backend.borrow(lambda: asked.append(1) or 1e12) as gpu:
         assert gpu is not None
@@ -278,7 +278,7 @@ def test_a_device_that_is_none():
 
 def test_little_work_stays_on_the_cpu(monkeypatch):
     monkeypatch.setattr(backend, "has_driver", lambda: True)
-    monkeypatch.setattr(backend, "_usable", lambda: True)
+    monkeypatch.setattr(backend, "usable", lambda: True)
     monkeypatch.setattr(backend, "gpu", lambda number: NumpyBackend())
     with backend.borrow(10.0) as gpu:
         assert gpu is None

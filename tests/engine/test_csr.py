@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daskrec.engine.csr import Csr, build_csr
+from daskrec.engine.csr import Csr
+from daskrec.engine.csr_build import build_csr
 
 quick = settings(max_examples=40, deadline=None)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import linalg, sparse
 
-from daskrec.engine import backend
+from daskrec.engine import backend, csr_build
 from daskrec.engine.backend import Backend
 
 
@@ -35,6 +35,12 @@ class NumpyBackend(Backend):
 
     def arange(self, start, stop):
         return np.arange(start, stop, dtype=np.int64)
+
+    def order(self, keys):
+        return np.argsort(keys, kind="stable")
+
+    def holds(self, array):
+        return isinstance(array, np.ndarray)
 
     def scatter(self, target, rows, columns, values):
         target[rows, columns] = values
@@ -126,6 +132,12 @@ class StrictBackend(Backend):
     def arange(self, start, stop):
         return self.asarray(np.arange(start, stop, dtype=np.int64))
 
+    def order(self, keys):
+        return array_api_strict.argsort(keys, stable=True)
+
+    def holds(self, array):
+        return array.device == self.device
+
     def scatter(self, target, rows, columns, values):
         changed = self.to_host(target)
         values = self.to_host(values) if hasattr(values, "device") else values
@@ -172,10 +184,24 @@ DEVICES = [*BACKENDS, pytest.param(real_gpu, marks=pytest.mark.gpu(library="cupy
 
 
 @contextmanager
+def at_hand(made, monkeypatch):
+    """Lend a backend to what asks for it with the device "auto": frames there, and large work."""
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "gpu", lambda number: made)
+        patch.setattr(backend, "has_driver", lambda: True)
+        patch.setattr("daskrec.engine.device._usable_gpus", lambda: 0)  # of torch
+        for module in (backend, csr_build):
+            patch.setattr(module, "usable", lambda: True)
+        yield made
+
+
+@contextmanager
 def lent(made, monkeypatch):
     """Lend a backend to every task of this process that asks for a GPU."""
     import dask
 
     with monkeypatch.context() as patch, dask.config.set({"daskrec.device": "cuda"}):
         patch.setattr(backend, "gpu", lambda number: made)
+        for module in (backend, csr_build):
+            patch.setattr(module, "usable", lambda: True)
         yield made

@@ -1,7 +1,8 @@
 """Frames that behave as cuDF's do towards the host, without a GPU.
 
 They are pandas frames that refuse what cuDF refuses: to turn into a numpy array unasked, and to be
-iterated. What cuDF has and pandas lacks is added: ``to_arrow`` and ``from_arrow``.
+iterated. What cuDF has and pandas lacks is added: ``to_arrow`` and ``from_arrow``, and with a
+backend that is lent, arrays of its device.
 """
 
 import sys
@@ -13,6 +14,8 @@ import pyarrow as pa
 from dask.dataframe import backends, dispatch
 from dask.sizeof import sizeof
 from dask.utils import Dispatch
+
+from daskrec.engine import backend
 
 
 def _refuse(method):
@@ -41,6 +44,16 @@ class Series(pd.Series):
     @property
     def _constructor_expanddim(self):
         return DataFrame
+
+    def factorize(self):
+        codes, values = pd.Series(self._values, copy=False).factorize()
+        return backend.gpu(0).asarray(codes.astype("int8" if len(values) < 99 else "int32")), (
+            Series(values)
+        )
+
+    def to_cupy(self):
+        assert not self.isna().any()
+        return backend.gpu(0).asarray(pd.Series(self._values, copy=False).to_numpy())
 
     def to_arrow(self):
         column = pd.Series(self._values, copy=False)

@@ -26,6 +26,8 @@ def found() -> dict[str, str]:
             names["cupy"] = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
     if "cupy" in names and importlib.util.find_spec("cudf"):
         names["cudf"] = names["cupy"]
+        if importlib.util.find_spec("dask_cuda"):
+            names["dask_cuda"] = names["cupy"]
     return names
 
 

@@ -11,7 +11,7 @@ from support.logs import assert_same, random_log
 
 from daskrec.engine import gram as on_host
 from daskrec.engine import gram_dense, rules
-from daskrec.engine.csr import build_csr
+from daskrec.engine.csr_build import build_csr
 from daskrec.engine.gpu import gram, neighbours
 from daskrec.engine.gpu import rules as rules_there
 from daskrec.engine.shared import Shared

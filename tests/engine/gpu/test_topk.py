@@ -8,7 +8,7 @@ from support.backends import DEVICES, NumpyBackend, lent
 from support.logs import assert_same, random_log
 
 from daskrec.engine import topk, topk_dense
-from daskrec.engine.csr import build_csr
+from daskrec.engine.csr_build import build_csr
 from daskrec.engine.dense import DenseRows
 from daskrec.engine.gpu import topk as topk_there
 from daskrec.engine.gpu import topk_dense as topk_dense_there
