@@ -53,6 +53,16 @@ def data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """A local session of Spark."""
+    from support import spark
+
+    spark.require()
+    with spark.session() as started:
+        yield started
+
+
 @pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.gpu(library="cudf"))])
 def cudf(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return cuDF, or what stands in for it where there is no GPU."""

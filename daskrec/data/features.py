@@ -196,6 +196,8 @@ def read_features(
     user = roles.require(present, role, what)
     wanted = _choose([name for name in present if name != user], names, role)
     columns = list(wanted.values())
+    frame = frames.opened(frame, [user, *columns])
+    kind = frames.kind_of(frame, what)
     if not kind.partitioned:
         rows = _read(frame, kind.name, user, columns)
         rows.faults.raise_any(what)

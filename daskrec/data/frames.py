@@ -6,76 +6,21 @@ has the kind of partitioned frames. Inside daskrec a column is a numpy array (nu
 an Arrow array (strings, and whatever has missing values); the kinds translate.
 """
 
+import importlib
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
+import dask
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from dask.delayed import Delayed
 
 from daskrec.data.cudf_frames import CudfKind
+from daskrec.data.kinds import Dtypes, Kind, PartitionedKind
 from daskrec.data.values import arrow_typed, as_category, pandas_array, plain_array
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.errors import LogError
-
-Dtypes = dict[str, Any]
-
-
-class Kind(Protocol):
-    """What daskrec asks of a kind of frame that lies in memory."""
-
-    name: str
-    partitioned: bool
-
-    def owns(self, frame: Any) -> bool:
-        """Tell whether an object is a frame of this kind."""
-
-    def columns(self, frame: Any) -> list[str]:
-        """Return the names of the columns."""
-
-    def dtypes(self, frame: Any, names: Sequence[str]) -> Dtypes:
-        """Return the types of columns, as this kind spells them."""
-
-    def arrays(self, frame: Any, names: Sequence[str]) -> Arrays:
-        """Return columns as arrays."""
-
-    def build(self, columns: Arrays, dtypes: Dtypes) -> Any:
-        """Make a frame; a column of ``dtypes`` gets its type there."""
-
-    def filter(self, frame: Any, mask: Vector) -> Any:
-        """Return the rows where a mask is true."""
-
-    def assign(self, frame: Any, columns: Arrays, dtypes: Dtypes, drop: Sequence[str]) -> Any:
-        """Return the frame without some columns and with others added, or replaced."""
-
-
-class PartitionedKind(Protocol):
-    """What daskrec asks of a kind of frame whose rows lie in lazy partitions."""
-
-    name: str
-    partitioned: bool
-
-    def owns(self, frame: Any) -> bool:
-        """Tell whether an object is a frame of this kind."""
-
-    def columns(self, frame: Any) -> list[str]:
-        """Return the names of the columns."""
-
-    def dtypes(self, frame: Any, names: Sequence[str]) -> Dtypes:
-        """Return the types of columns, as this kind spells them."""
-
-    def part_kind(self, frame: Any) -> str:
-        """Return the name of the kind of the partitions."""
-
-    def empty(self, frame: Any, names: Sequence[str]) -> Any:
-        """Return a partition without rows, with the named columns alone."""
-
-    def parts(self, frame: Any, names: Sequence[str]) -> list[Delayed]:
-        """Return the partitions, with the named columns alone, as tasks."""
-
-    def assemble(self, parts: Sequence[Delayed], empty: Any) -> Any:
-        """Make a lazy frame of partitions that look like ``empty``."""
 
 
 class PandasKind:
@@ -267,12 +212,20 @@ class DaskKind:
         """Return the partitions as tasks; the source is read once for each."""
         return list(frame[list(names)].to_delayed())
 
+    def held(self, frame: Any) -> Any:
+        """Return the frame with its partitions computed, where they are."""
+        return dask.persist(frame)[0]
+
     def assemble(self, parts: Sequence[Delayed], empty: Any) -> Any:
         """Make a lazy frame; ``empty`` is its declared and true form."""
         import dask.dataframe as dd
 
         return dd.from_delayed(list(parts), meta=empty, verify_meta=False)
 
+
+# Libraries whose frames are known once the module that registers them is imported, with the first
+# letters of the names of their kinds.
+_LATER = {"pyspark": ("spark", "daskrec.spark")}
 
 _KINDS: list[Any] = [
     CudfKind(),
@@ -284,13 +237,16 @@ _KINDS: list[Any] = [
 ]
 
 
-def register(kind: "Kind | PartitionedKind") -> None:
+def register(kind: Kind | PartitionedKind) -> None:
     """Make one more kind of frame known."""
     _KINDS.append(kind)
 
 
 def kind_named(name: str) -> Any:
     """Return a registered kind by its name."""
+    for prefix, module in _LATER.values():
+        if name.startswith(prefix):
+            importlib.import_module(module)
     for kind in _KINDS:
         if kind.name == name:
             return kind
@@ -299,7 +255,29 @@ def kind_named(name: str) -> Any:
 
 def find_kind(frame: Any) -> Any | None:
     """Return the kind of a frame, or None when the object is not a known frame."""
+    later = _LATER.get(type(frame).__module__.partition(".")[0])
+    if later is not None:
+        importlib.import_module(later[1])
     return next((kind for kind in _KINDS if kind.owns(frame)), None)
+
+
+def opened(frame: Any, names: Sequence[str] | None = None) -> Any:
+    """Return a frame whose columns can be read more than once without being computed anew.
+
+    A frame of Spark is evaluated here, the columns that are named or all. Others are returned as
+    they are: to read the partitions of a Dask frame twice, see ``held``.
+    """
+    kind = find_kind(frame)
+    if kind is None or not hasattr(kind, "opened"):
+        return frame
+    return kind.opened(frame, kind.columns(frame) if names is None else list(dict.fromkeys(names)))
+
+
+def held(frame: Any) -> Any:
+    """Return a frame that can be read several times at little cost."""
+    frame = opened(frame)
+    kind = find_kind(frame)
+    return kind.held(frame) if kind is not None and kind.partitioned else frame
 
 
 def kind_of(frame: Any, what: str = "the log") -> Any:

@@ -141,6 +141,8 @@ def read_log(source: Any, what: str = "the log", needs: Needs = PLAIN) -> Log:
         raise LogError(f"{what} has no column {session!r} of sessions: it has {present}")
     time = roles.require(present, "timestamp", what) if needs.time else None
     wanted = Wanted(user, item, rating, session, needs.binary, time)
+    frame = frames.opened(frame, wanted.columns)
+    kind = frames.kind_of(frame, what)
     dtypes = kind.dtypes(frame, [user, item])
     part = kind.part_kind(frame) if kind.partitioned else kind.name
     names = replace(roles.names_of(present), user=user)

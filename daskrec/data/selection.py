@@ -109,6 +109,8 @@ def feature_ids(features: Any, role: str) -> list[Any]:
     frame = open_frame(features, what)
     kind = frames.kind_of(frame, what)
     name = roles.require(kind.columns(frame), role, what)
+    frame = frames.opened(frame, [name])
+    kind = frames.kind_of(frame, what)
     if not kind.partitioned:
         return [_ids_of(frame, kind.name, name, what)]
     part = kind.part_kind(frame)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from daskrec.data import columns as roles
 from daskrec.data import frames
-from daskrec.data.frames import Dtypes
+from daskrec.data.kinds import Dtypes
 from daskrec.data.paths import open_frame
 from daskrec.engine import runtime
 from daskrec.engine.arrays import Array, Arrays, Vector
@@ -80,6 +80,8 @@ class Table:
         missing = [name for name in only or () if name not in names]
         if missing:
             raise LogError(f"{what} has no column {missing}: it has {names}")
+        frame = frames.opened(frame, only)
+        kind = frames.kind_of(frame, what)
         if not kind.partitioned:
             return cls(kind.name, kind.name, names, [frame], what)
         names = names if only is None else list(only)

@@ -6,7 +6,7 @@ from daskrec.data import frames
 from daskrec.data import log as logs
 from daskrec.data.ids import Ids
 from daskrec.data.log import Log
-from daskrec.data.paths import open_frame
+from daskrec.data.paths import open_whole
 from daskrec.errors import NotFittedError
 from daskrec.params import check_whole
 from daskrec.scenarios import known, routing
@@ -132,7 +132,7 @@ class Fallback(Composite):
         """
         fitted = self._fitted
         check_whole("k", k, 0)
-        log = None if log is None else open_frame(log)
+        log = None if log is None else open_whole(log)
         chosen = known.chosen_users(self.fallback_model, users)
         wanted = known.chosen_items(self.fallback_model, items)
         shared = {
@@ -224,8 +224,8 @@ class Fallback(Composite):
         if k is not None:
             check_whole("k", k, 0)
         _ = self._fitted
-        frame = open_frame(pairs, "pairs")
-        log = None if log is None else open_frame(log)
+        frame = open_whole(pairs, "pairs")
+        log = None if log is None else open_whole(log)
         shared = {"log": log, "user_features": user_features, "item_features": item_features}
         fill = offer(self.fallback_model.predict_pairs, pairs=frame, **shared)
         base = offer(

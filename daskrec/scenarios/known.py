@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import dask
 import numpy as np
 
 from daskrec.data import encode, frames, ids
@@ -84,8 +83,7 @@ def served_pairs(model: Any, frame: Any) -> Any:
 
 def held(log: Any) -> Any:
     """Return a log in a form that may be read several times at little cost."""
-    frame = open_frame(log)
-    return dask.persist(frame)[0] if frames.kind_of(frame).partitioned else frame
+    return frames.held(open_frame(log))
 
 
 def rows_of_frequent(frame: Any, threshold: int) -> Any:

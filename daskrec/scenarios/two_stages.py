@@ -8,7 +8,7 @@ from daskrec.data import log as logs
 from daskrec.data.ids import Ids
 from daskrec.data.log import Layout
 from daskrec.data.output import Form
-from daskrec.data.paths import open_frame
+from daskrec.data.paths import open_whole
 from daskrec.engine.arrays import Array, Arrays
 from daskrec.errors import NotFittedError, warn_caller
 from daskrec.params import check_whole
@@ -203,7 +203,7 @@ class TwoStagesScenario(TwoStagesSetup):
         """
         fitted = self._fitted
         check_whole("k", k, 0)
-        log = None if log is None else open_frame(log)
+        log = None if log is None else open_whole(log)
         layout = fitted.layout if log is None else logs.read_log(log, needs=PLAIN).layout
         chosen = known.chosen_users(self.first_level_models[0], users)
         wanted = known.chosen_items(self.first_level_models[0], items)
@@ -322,11 +322,11 @@ class TwoStagesScenario(TwoStagesSetup):
         self, pairs: Any, log: Any, user_features: Any, item_features: Any
     ) -> tuple[list[Any], Form, Sources, History]:
         fitted = self._fitted
-        frame = open_frame(pairs, "pairs")
+        frame = open_whole(pairs, "pairs")
         layout = logs.read_log(frame, "pairs", PLAIN).layout
         table = routing.read_lists(frame, "pairs", score=False)
         bounds = self._cuts(frame)
-        log = None if log is None else open_frame(log)
+        log = None if log is None else open_whole(log)
         history = History(log, model_features(user_features, item_features), bounds)
         form = pair_features.form_of(layout, fitted)
         sources = renewed(self, self._sources, user_features, item_features)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import dask
 import numpy as np
 
 from daskrec.data import encode, frames, output
@@ -199,5 +198,4 @@ class Bench:
 
 def _held(frame: Any) -> Any:
     """Return the test in a form that every trial can read at little cost."""
-    opened = open_frame(frame, "test")
-    return dask.persist(opened)[0] if frames.kind_of(opened, "test").partitioned else opened
+    return frames.held(open_frame(frame, "test"))

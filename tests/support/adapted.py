@@ -16,7 +16,8 @@ from daskrec.data.ids import Ids, union
 from daskrec.data.paths import open_frame
 from daskrec.data.selection import read_selection
 from daskrec.errors import LogError
-from support.logs import as_kind, kind_of
+from support.logs import as_kind, kind_of, to_pandas
+from support.spark import is_spark
 
 
 def _binary(values: Any) -> Any:
@@ -33,6 +34,8 @@ def _binary_pandas(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 def binary_log(log: Any) -> Any:
     """Return a log whose relevance is 0 or 1, in the kind of frame that it was."""
     frame = open_frame(log, "the log") if isinstance(log, str) else log
+    if is_spark(frame):
+        return as_kind(binary_log(to_pandas(frame)), "spark")
     columns = getattr(frame, "columns", [])
     if isinstance(frame, pa.Table):
         columns = frame.column_names
@@ -52,6 +55,8 @@ def binary_log(log: Any) -> Any:
 def timed_log(log: Any) -> Any:
     """Return a log whose rows without a time have one: their relevance, whatever the ids are."""
     frame = open_frame(log, "the log") if isinstance(log, str) else log
+    if is_spark(frame):
+        return as_kind(timed_log(to_pandas(frame)), "spark")
     kind = find_kind(frame)
     if kind is None or "timestamp" in kind.columns(frame):
         return frame

@@ -9,6 +9,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
+from support import spark
+
 COLUMNS = ["user_idx", "item_idx", "relevance", "timestamp"]
 
 # The log of the public failure cases: users 0-2, items 0-2.
@@ -62,13 +64,17 @@ def as_kind(frame: pd.DataFrame, kind: str) -> Any:
         return pl.from_pandas(frame)
     if kind == "arrow":
         return pa.Table.from_pandas(frame, preserve_index=False)
+    if kind == "spark":
+        return spark.as_spark(frame)
     if kind == "dask":
         return dd.from_pandas(frame, npartitions=3)
     return frame.copy()
 
 
 def kind_of(frame: Any) -> str:
-    """Return which of ``KINDS`` a frame is."""
+    """Return which of ``KINDS`` a frame is, or that it is one of Spark."""
+    if spark.is_spark(frame):
+        return "spark"
     kinds = {
         "pandas": pd.DataFrame,
         "polars": pl.DataFrame,
@@ -82,6 +88,8 @@ def to_pandas(frame: Any) -> pd.DataFrame:
     """Return a frame of any kind as a pandas frame with a fresh index."""
     if isinstance(frame, dd.DataFrame):
         frame = frame.compute()
+    if spark.is_spark(frame):
+        frame = spark.to_pandas(frame)
     if not isinstance(frame, pd.DataFrame):
         frame = frame.to_pandas()
     return frame.reset_index(drop=True)

@@ -1,0 +1,210 @@
+"""Rows on their way from Spark to Arrow, and back."""
+
+import itertools
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from daskrec.engine import config, runtime
+from daskrec.engine.arrays import open_folder
+from daskrec.errors import LogError
+from daskrec.spark import types
+from daskrec.spark.staging import Staging
+
+_SMALL = 32 * 2**20  # bytes that go by Arrow alone, without files
+_PART = 32 * 2**20  # bytes of a part of a large frame, at least, where files are small
+
+_seen: "weakref.ref[Any] | None" = None  # the session of the last frame
+
+
+@dataclass(frozen=True)
+class SparkTable:
+    """A frame of Spark that was evaluated, as rows in this process."""
+
+    table: pa.Table
+    schema: Any
+    session: Any
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+
+@dataclass(frozen=True)
+class SparkParts:
+    """A frame of Spark that was evaluated, as files that are read part by part.
+
+    Parameters
+    ----------
+    files
+        The files of each part.
+    staging
+        The folder that they lie in.
+    schema
+        The types of Spark.
+    empty
+        The columns without rows, as Arrow.
+    session
+        The session.
+    """
+
+    files: list[list[str]]
+    staging: Staging
+    schema: Any
+    empty: pa.Table
+    session: Any
+
+
+def from_spark(frame: Any, names: Sequence[str], whole: bool = False) -> SparkTable | SparkParts:
+    """Evaluate columns of a frame of Spark, once.
+
+    Parameters
+    ----------
+    frame
+        The frame.
+    names
+        The columns.
+    whole
+        Read all rows into this process, however many there are.
+    """
+    session = frame.sparkSession
+    remember(session)
+    chosen = frame.selectExpr(*types.selection(frame.schema, list(names)))
+    schema = types.only(frame.schema, names)
+    if _is_small(chosen, schema):
+        table = chosen.toArrow()
+        return SparkTable(types.arrived(table, schema), schema, session)
+    staging = Staging(session)
+    chosen.write.option("compression", "lz4").parquet(staging.spark_url)
+    files = staging.files()
+    sizes = [_bytes_of(file) for file in files]
+    if whole or sum(sizes) <= config.get_bytes("collect-limit"):
+        table = read_files(files, names, schema)
+        staging.remove()
+        return SparkTable(table, schema, session)
+    empty = read_files(files[:1], names, schema).slice(0, 0)
+    return SparkParts(_grouped(files, sizes), staging, schema, empty, session)
+
+
+def to_spark(table: pa.Table) -> Any:
+    """Return rows as a frame of Spark."""
+    session = last_session()
+    schema, table = types.nested(table.schema), types.for_spark(table)
+    if _takes_arrow(session) and table.nbytes <= _SMALL and schema is None:
+        return session.createDataFrame(table)
+    staging = Staging(session)
+    staging.make()
+    write_file(table, staging.file(0))
+    return _loaded(session, staging, schema)
+
+
+def _loaded(session: Any, staging: Staging, schema: Any) -> Any:
+    """Return files as a frame of Spark that does not need them any more."""
+    frame = session.read.parquet(staging.spark_url)
+    if schema is not None:
+        whole = types.merged(frame.schema, schema)
+        frame = session.read.schema(whole).parquet(staging.spark_url)
+    kept = frame.localCheckpoint(eager=True)
+    staging.remove()
+    return kept
+
+
+def parts_to_spark(parts: Sequence[Any], empty: pa.Table) -> Any:
+    """Return tasks that give Arrow tables as a frame of Spark, through files."""
+    session = last_session()
+    staging = Staging(session)
+    staging.make()
+    tasks = [runtime.task(_write_part, part, staging.file(n)) for n, part in enumerate(parts)]
+    write_file(types.for_spark(empty), staging.file(len(parts)))
+    runtime.compute(tasks, "results")
+    return _loaded(session, staging, types.nested(empty.schema))
+
+
+def read_part(files: Sequence[str], names: Sequence[str], schema: Any, staging: Any) -> pa.Table:
+    """Read some columns of a part; the folder is an argument so that it stays until then."""
+    return read_files(files, names, schema)
+
+
+def read_files(files: Iterable[str], names: Sequence[str], schema: Any) -> pa.Table:
+    """Read columns of Parquet files, as they were in Spark."""
+    tables = []
+    for file in files:
+        fs, inside = open_folder(file)
+        with fs.open(inside, "rb") as source:
+            found = pq.read_table(source, columns=list(names)).select(list(names))
+        tables.append(found.replace_schema_metadata(None))
+    return types.arrived(pa.concat_tables(tables), types.only(schema, names))
+
+
+def write_file(table: pa.Table, file: str) -> None:
+    """Write rows to a Parquet file."""
+    fs, inside = open_folder(file)
+    with fs.open(inside, "wb") as sink:
+        pq.write_table(table, sink)
+
+
+def _write_part(table: pa.Table, file: str) -> None:
+    write_file(types.for_spark(table), file)
+
+
+def remember(session: Any) -> None:
+    """Take a session for the one that results are given to."""
+    global _seen
+    _seen = weakref.ref(session)
+
+
+def last_session() -> Any:
+    """Return the session of the last frame that came, else the active one.
+
+    Raises
+    ------
+    LogError
+        There is none.
+    """
+    session = None if _seen is None else _seen()
+    if session is None:
+        from pyspark.sql import SparkSession
+
+        session = SparkSession.getActiveSession()
+    if session is None:
+        raise LogError(
+            "the result is to be a frame of Spark, as the log of the fit was, and there is no "
+            "session: start one (daskrec.session_handler.get_spark_session), or give a log"
+        )
+    return session
+
+
+def _is_small(frame: Any, schema: Any) -> bool:
+    """Tell whether Spark itself is sure that a frame is small, without evaluating it."""
+    plan = getattr(frame, "_jdf", None)
+    if plan is None or not hasattr(frame, "toArrow"):
+        return False
+    if any(types.arrow_type(field.dataType) is None for field in schema.fields):
+        return False
+    size = plan.queryExecution().optimizedPlan().stats().sizeInBytes()
+    return int(str(size)) <= _SMALL
+
+
+def _takes_arrow(session: Any) -> bool:
+    return int(str(session.version).partition(".")[0]) >= 4
+
+
+def _bytes_of(file: str) -> int:
+    """Return the bytes that the rows of a file take as Arrow, about."""
+    fs, inside = open_folder(file)
+    with fs.open(inside, "rb") as source:
+        found = pq.read_metadata(source)
+    groups = (found.row_group(n) for n in range(found.num_row_groups))
+    packed = sum(int(group.total_byte_size) for group in groups)
+    return max(packed, int(found.num_rows) * 8 * int(found.num_columns))
+
+
+def _grouped(files: Sequence[str], sizes: Sequence[int]) -> list[list[str]]:
+    """Join files that follow each other to parts that are worth a task."""
+    ends = itertools.accumulate(sizes)
+    part_of = [int((end - size) // _PART) for end, size in zip(ends, sizes, strict=True)]
+    pairs = zip(part_of, files, strict=True)
+    return [[file for _, file in some] for _, some in itertools.groupby(pairs, lambda p: p[0])]
