@@ -9,6 +9,7 @@ import pandas as pd
 from daskrec.data import frames, ids
 from daskrec.data.groups import Groups
 from daskrec.data.ids import Ids
+from daskrec.data.once import reading_once
 from daskrec.data.rows import read_ids
 from daskrec.data.tables import Table, call
 from daskrec.engine import runtime
@@ -54,6 +55,7 @@ class ItemCounts:
         return np.where(codes >= 0, self.counts[codes], 0)
 
 
+@reading_once()
 def item_distribution(log: Any, recommendations: Any, k: int) -> pd.DataFrame:
     """Count the users of each item in a log and in recommendations.
 
@@ -117,7 +119,7 @@ def count_items(source: Any, what: str) -> ItemCounts:
     """Count the rows of each item of a frame or a path: one pass."""
     table = Table.of(source, what)
     name = table.role("item")
-    tasks = Table.of(source, what, only=[name]).arrays([name])
+    tasks = table.only([name]).arrays([name])
     return _merged([call(table.lazy, _count_rows, part, name, what) for part in tasks], table.lazy)
 
 
@@ -141,7 +143,7 @@ def _by_group(source: Any, what: str, role: str, function: Any, *args: Any) -> I
     names = {each: table.role(each) for each in ("user", "item")}
     score = table.find("relevance") if role == "user" else None
     wanted = [*names.values(), *([score] if score else [])]
-    parts = Table.of(source, what, only=wanted).arrays(wanted)
+    parts = table.only(wanted).arrays(wanted)
     groups = Groups.by(parts, names[role], table.lazy, what)
     other = names["user" if role == "item" else "item"]
     return _merged(groups.map(function, other, score, what, *args), table.lazy)

@@ -47,7 +47,7 @@ def get_log_info(log: Any, user_col: str | None = None, item_col: str | None = N
     """
     table = Table.of(log)
     names = [resolve(table, user_col, "user"), resolve(table, item_col, "item")]
-    table = Table.of(log, only=list(dict.fromkeys(names)))
+    table = table.only(names)
     sizes = []
     for name in names:
         sizes += Groups.by(table.arrays([name]), name, table.lazy, table.what).map(_sizes)

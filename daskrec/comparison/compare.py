@@ -8,7 +8,8 @@ from daskrec.comparison.gather import distinct_ids
 from daskrec.comparison.outcome import Comparison
 from daskrec.comparison.trials import Task, is_fitted, is_frame, name_models, run_trial
 from daskrec.data.ids import Ids
-from daskrec.data.paths import open_whole
+from daskrec.data.once import reading_once
+from daskrec.data.paths import open_frame
 from daskrec.data.rows_among import rows_among
 from daskrec.data.selection import read_selection
 from daskrec.errors import LogError
@@ -18,6 +19,7 @@ from daskrec.params import check_whole
 from daskrec.significance import check_test
 
 
+@reading_once()
 def compare(
     models: Any,
     train: Any,
@@ -120,7 +122,7 @@ def compare(
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level}")
     named = name_models(models)
-    train, test = open_whole(train, "train"), open_whole(test, "test")
+    train, test = open_frame(train, "train"), open_frame(test, "test")
     test, served = _users_of_test(test, users)
     chosen = _metrics(metrics, train, served)
     ks = read_depths(k)

@@ -25,8 +25,9 @@ def distinct_ids(frame: Any, role: str, what: str) -> Ids:
     LogError
         There is no column of the role, or its ids cannot be used.
     """
-    name = Table.of(frame, what).role(role)
-    table = Table.of(frame, what, only=[name])
+    table = Table.of(frame, what)
+    name = table.role(role)
+    table = table.only([name])
     found = [call(table.lazy, _distinct, part, name, what) for part in table.arrays([name])]
     if table.lazy:
         merged: Ids = runtime.reduce(found, _union, f"reading the {role}s")
@@ -64,9 +65,10 @@ def rows_of(frame: Any, role: str, chosen: Ids, names: Sequence[str], what: str)
         The columns, in the order of the rows, and as ``"code"`` (int64) the place of the user
         or item among ``chosen``.
     """
-    name = Table.of(frame, what).role(role)
+    table = Table.of(frame, what)
+    name = table.role(role)
     wanted = list(dict.fromkeys([name, *names]))
-    table = Table.of(frame, what, only=wanted)
+    table = table.only(wanted)
     pieces = [
         call(table.lazy, _pick, part, name, tuple(names), what, Shared(chosen))
         for part in table.arrays(wanted)

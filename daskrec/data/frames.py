@@ -18,6 +18,7 @@ from dask.delayed import Delayed
 
 from daskrec.data.cudf_frames import CudfKind
 from daskrec.data.kinds import Dtypes, Kind, PartitionedKind
+from daskrec.data.once import evaluated
 from daskrec.data.values import arrow_typed, as_category, pandas_array, plain_array
 from daskrec.engine.arrays import Arrays, Vector
 from daskrec.errors import LogError
@@ -264,13 +265,16 @@ def find_kind(frame: Any) -> Any | None:
 def opened(frame: Any, names: Sequence[str] | None = None) -> Any:
     """Return a frame whose columns can be read more than once without being computed anew.
 
-    A frame of Spark is evaluated here, the columns that are named or all. Others are returned as
-    they are: to read the partitions of a Dask frame twice, see ``held``.
+    A frame of Spark is evaluated here: the columns that are named, or all (see ``data.once``).
+    Others are returned as they are: to read the partitions of a Dask frame twice, see ``held``.
     """
     kind = find_kind(frame)
     if kind is None or not hasattr(kind, "opened"):
         return frame
-    return kind.opened(frame, kind.columns(frame) if names is None else list(dict.fromkeys(names)))
+    every = kind.columns(frame)
+    found = evaluated(frame, lambda names: kind.opened(frame, names), every)
+    wanted = every if names is None else list(dict.fromkeys(names))
+    return kind.opened(frame, wanted) if found is None else found
 
 
 def held(frame: Any) -> Any:

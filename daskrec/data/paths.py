@@ -4,13 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from daskrec.data import frames
 from daskrec.errors import LogError
-
-
-def open_whole(source: Any, what: str = "the log") -> Any:
-    """Return a frame that is read several times; one of Spark is evaluated, whole."""
-    return frames.opened(open_frame(source, what))
 
 
 def open_frame(source: Any, what: str = "the log") -> Any:

@@ -47,6 +47,8 @@ class Table:
         How errors call the frame.
     empty
         The declared form of a lazy frame: a part without rows.
+    source
+        The frame that the table shows; one of Spark has been evaluated.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Table:
     parts: list[Any]
     what: str = "the log"
     empty: Any = field(default=None, repr=False)
+    source: Any = field(default=None, repr=False)
 
     @classmethod
     def of(cls, source: Any, what: str = "the log", only: Sequence[str] | None = None) -> "Table":
@@ -83,10 +86,14 @@ class Table:
         frame = frames.opened(frame, only)
         kind = frames.kind_of(frame, what)
         if not kind.partitioned:
-            return cls(kind.name, kind.name, names, [frame], what)
+            return cls(kind.name, kind.name, names, [frame], what, source=frame)
         names = names if only is None else list(only)
         part, empty = kind.part_kind(frame), kind.empty(frame, names)
-        return cls(kind.name, part, names, kind.parts(frame, names), what, empty)
+        return cls(kind.name, part, names, kind.parts(frame, names), what, empty, frame)
+
+    def only(self, names: Sequence[str]) -> "Table":
+        """Return a table of some columns; of a lazy frame no other is read."""
+        return Table.of(self.source, self.what, only=list(dict.fromkeys(names)))
 
     @property
     def lazy(self) -> bool:

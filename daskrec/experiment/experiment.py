@@ -6,6 +6,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from daskrec.data.once import Memo, reading_once
 from daskrec.errors import LogError
 from daskrec.experiment.plan import are_metrics, batches, plan_by_test, plan_by_truth
 from daskrec.metrics import Evaluation, evaluate
@@ -106,6 +107,7 @@ class Experiment:
         else:
             self._plan = plan_by_test(*args, **options)
         self.results = pd.DataFrame()
+        self._memo: Memo = {}  # frames of Spark are evaluated for the first result alone
 
     def add_result(self, name: str, recs: Any) -> None:
         """Measure recommendations and keep the numbers in ``results``.
@@ -123,14 +125,9 @@ class Experiment:
             A frame or a column is missing, values cannot be used, or the truth has no rows.
         """
         plan = self._plan
-        found: dict[int, Evaluation] = {}
-        for batch in batches(plan.measured):
-            ks = sorted({k for one in batch for k in one.ks})
-            evaluation = evaluate(
-                [one.metric for one in batch], recs, plan.truth, ks, train=plan.train,
-                base=next((one.base for one in batch if one.base is not None), None),
-            )  # fmt: skip
-            found |= {id(one): evaluation for one in batch}
+        with reading_once(self._memo):
+            found = self._evaluate(recs)
+        self._memo.pop(id(recs), None)
         row: dict[str, float] = {}
         for one in plan.measured:
             for k in one.ks:
@@ -140,6 +137,18 @@ class Experiment:
         else:
             added = pd.DataFrame([row], index=[name], dtype=np.float64)
             self.results = pd.concat([self.results, added]) if len(self.results) else added
+
+    def _evaluate(self, recs: Any) -> dict[int, Evaluation]:
+        """Return the evaluation of each of the metrics, by its identity."""
+        plan, found = self._plan, dict[int, Evaluation]()
+        for batch in batches(plan.measured):
+            ks = sorted({k for one in batch for k in one.ks})
+            evaluation = evaluate(
+                [one.metric for one in batch], recs, plan.truth, ks, train=plan.train,
+                base=next((one.base for one in batch if one.base is not None), None),
+            )  # fmt: skip
+            found |= {id(one): evaluation for one in batch}
+        return found
 
     def compare(self, name: str) -> pd.DataFrame:
         """Return means as changes from a row, in percent.

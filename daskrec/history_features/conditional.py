@@ -96,7 +96,7 @@ class ConditionalPopularityProcessor:
         categories, codes = _read_features(facts, facts.role(joined), names)
         table = Table.of(log)
         self.entity_name, key = table.role(self._entity), table.role(joined)
-        table = Table.of(log, only=[self.entity_name, key])
+        table = table.only([self.entity_name, key])
         parts = replace(table, parts=table.arrays([self.entity_name, key])).map(
             _coded, (self.entity_name, key), codes
         )

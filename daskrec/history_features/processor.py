@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from daskrec.data.once import reading_once
 from daskrec.errors import LogError, NotFittedError
 from daskrec.history_features.conditional import ConditionalPopularityProcessor
 from daskrec.history_features.log_stats import LogStatFeaturesProcessor
@@ -63,6 +64,7 @@ class HistoryBasedFeaturesProcessor:
             self.item_cond_pop_proc = ConditionalPopularityProcessor(item_cat_features_list)
         self.fitted = False
 
+    @reading_once()
     def fit(
         self, log: Any, user_features: Any = None, item_features: Any = None
     ) -> "HistoryBasedFeaturesProcessor":

@@ -95,7 +95,7 @@ def open_side(source: Any, wanted: Wanted, names: Names) -> Side:
         columns[role] = _find(table, role, names, wanted.strict, False)
     found = {role: name for role, name in columns.items() if name is not None}
     if table.lazy:
-        table = Table.of(source, wanted.what, only=list(dict.fromkeys(found.values())))
+        table = table.only(list(found.values()))
     return Side(table, found)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from daskrec.data import ids
+from daskrec.data.once import reading_once
 from daskrec.engine import ranking_values
 from daskrec.errors import LogError, warn_caller
 from daskrec.metrics import passes
@@ -89,6 +90,7 @@ def _own_depths(metrics: Sequence["Metric"]) -> list[int]:
     return list(dict.fromkeys(found))
 
 
+@reading_once()
 def run_metrics(
     metrics: Sequence["Metric"],
     recs: Any,

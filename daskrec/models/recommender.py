@@ -4,6 +4,7 @@ from typing import Any, ClassVar, TypeVar
 
 from daskrec.data import ranges
 from daskrec.data.blocks import Features
+from daskrec.data.once import reading_once
 from daskrec.data.selection import feature_ids
 from daskrec.models.base import BaseRecommender
 
@@ -125,6 +126,7 @@ class HybridRecommender(BaseRecommender):
 
     _feature_roles: ClassVar[tuple[str, ...]] = ("user", "item")
 
+    @reading_once()
     def fit(self: Hybrid, log: Any, user_features: Any = None, item_features: Any = None) -> Hybrid:
         """Learn from a log and features; see ``Recommender.fit``.
 
@@ -141,6 +143,7 @@ class HybridRecommender(BaseRecommender):
     def _check_features(self, features: Features) -> None:
         """Raise where a call has not the features that the model needs."""
 
+    @reading_once()
     def predict(
         self,
         log: Any,
@@ -169,6 +172,7 @@ class HybridRecommender(BaseRecommender):
             users = known.values if known is not None else None
         return self._predict_wrap(log, k, users, items, filter_seen_items, recs_file_path, features)
 
+    @reading_once()
     def fit_predict(
         self,
         log: Any,
@@ -187,6 +191,7 @@ class HybridRecommender(BaseRecommender):
             read, k, users, items, user_features, item_features, filter_seen_items, recs_file_path
         )
 
+    @reading_once()
     def predict_pairs(
         self,
         pairs: Any,
@@ -219,10 +224,12 @@ class UserRecommender(BaseRecommender):
 
     _feature_roles: ClassVar[tuple[str, ...]] = ("user",)
 
+    @reading_once()
     def fit(self: ByUser, log: Any, user_features: Any) -> ByUser:
         """Learn from a log and the features of its users; see ``Recommender.fit``."""
         return self._fit_wrap(log, Features(user_features))
 
+    @reading_once()
     def predict(
         self,
         user_features: Any,
@@ -261,6 +268,7 @@ class UserRecommender(BaseRecommender):
         known = ranges.all_ids(feature_ids(user_features, "user"))
         return user_features, known.values if known is not None else None
 
+    @reading_once()
     def predict_pairs(
         self,
         pairs: Any,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from daskrec.data.blocks import Features
+from daskrec.data.once import reading_once
 
 
 class Tunable:
@@ -29,6 +30,7 @@ class Tunable:
     _study_record: Mapping[str, Any] | None = None
     _trial_held: tuple[int, Any] | None = None
 
+    @reading_once()
     def optimize(
         self,
         train: Any,

@@ -7,6 +7,7 @@ import numpy as np
 
 from daskrec.data import ids as id_tools
 from daskrec.data.ids import Ids
+from daskrec.data.once import reading_once
 from daskrec.data.reading import read_numbers
 from daskrec.data.rows import read_ids
 from daskrec.data.tables import Table, each
@@ -62,6 +63,7 @@ class Indexer:
         self._labels: dict[str, Labels] = {}
         self._dtypes: dict[str, str] = {}
 
+    @reading_once()
     def fit(self, users: Any, items: Any) -> "Indexer":
         """Give numbers to the ids of two frames, which may be the same.
 
@@ -144,7 +146,7 @@ class Indexer:
         table = Table.of(df, "the frame")
         names = {role: self._column(role) for role in ROLES if self._column(role) in table.names}
         self._refuse_none(names, table, [self.user_col, self.item_col])
-        for role, more in self._unseen(df, names).items():
+        for role, more in self._unseen(table, names).items():
             known[role] = known[role].extended(more)
         plan = tuple((names[role], f"{role}_idx", Shared(known[role])) for role in names)
         arrays = table.arrays(list(names.values()))
@@ -152,9 +154,9 @@ class Indexer:
         empty = {f"{role}_idx": np.empty(0, dtype=np.int32) for role in names}
         return table.assign(columns, empty, drop=tuple(names.values()))
 
-    def _unseen(self, df: Any, names: dict[str, str]) -> dict[str, Ids]:
+    def _unseen(self, whole: Table, names: dict[str, str]) -> dict[str, Ids]:
         """Return the ids of a frame that have no number yet."""
-        table = Table.of(df, "the frame", only=list(names.values()))
+        table = whole.only(list(names.values()))
         plan = tuple((role, names[role], Shared(self._labels[role])) for role in names)
         arrays = table.arrays(list(names.values()))
         found = each(table.lazy, _new_ids, [(part, plan, table.what) for part in arrays])

@@ -76,7 +76,7 @@ def to_csr(log: Any, user_count: int | None = None, item_count: int | None = Non
     table = Table.of(log)
     user, item, relevance = table.role("user"), table.role("item"), table.find("relevance")
     names = [user, item, *([relevance] if relevance else [])]
-    arrays = Table.of(log, only=names).arrays(names)
+    arrays = table.only(names).arrays(names)
     found = each(
         table.lazy, _entries, [(part, user, item, relevance, table.what) for part in arrays]
     )

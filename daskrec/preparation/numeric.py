@@ -57,7 +57,7 @@ class ToNumericFeatureTransformer:
         other = [n for n in table.names if n not in _IDS and not is_number(types[n])]
         if not other:
             return
-        categories = distinct_values(Table.of(features, table.what, only=other), other)
+        categories = distinct_values(table.only(other), other)
         for name in other:
             many = self.threshold is not None and len(categories[name]) > self.threshold
             (self.cols_to_del if many else self.cols_to_ohe).append(name)

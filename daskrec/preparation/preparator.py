@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from daskrec.data.once import reading_once
 from daskrec.data.reading import declared
 from daskrec.data.tables import Table, each
 from daskrec.engine.arrays import Arrays
@@ -38,6 +39,7 @@ class DataPreparator:
     def __init__(self) -> None:
         self.indexer = Indexer()
 
+    @reading_once()
     def __call__(
         self,
         log: Any,

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from daskrec.data import frames
 from daskrec.data import log as logs
 from daskrec.data.ids import Ids
 from daskrec.data.log import Log
-from daskrec.data.paths import open_whole
+from daskrec.data.once import reading_once
+from daskrec.data.paths import open_frame
 from daskrec.errors import NotFittedError
 from daskrec.params import check_whole
 from daskrec.scenarios import known, routing
@@ -89,6 +89,7 @@ class Fallback(Composite):
 
     # ------------------------------------------------------------ fit
 
+    @reading_once()
     def fit(self, log: Any, user_features: Any = None, item_features: Any = None) -> "Fallback":
         """Fit both models.
 
@@ -115,6 +116,7 @@ class Fallback(Composite):
 
     # ------------------------------------------------------------ predict
 
+    @reading_once()
     def predict(
         self,
         log: Any,
@@ -132,7 +134,7 @@ class Fallback(Composite):
         """
         fitted = self._fitted
         check_whole("k", k, 0)
-        log = None if log is None else open_whole(log)
+        log = None if log is None else open_frame(log)
         chosen = known.chosen_users(self.fallback_model, users)
         wanted = known.chosen_items(self.fallback_model, items)
         shared = {
@@ -162,8 +164,9 @@ class Fallback(Composite):
 
         The rows of a lazy log are counted when the lists are joined.
         """
-        if log is not None and not frames.kind_of(log).partitioned:
-            rows = routing.read_users(log).parts[0]["user"]
+        counted = None if log is None else routing.read_users(log)
+        if counted is not None and not counted.lazy:
+            rows = counted.parts[0]["user"]
             named = Ids(rows[:0]) if chosen is None else chosen
             hot = known.frequent(rows, self.threshold)
             if chosen is None:
@@ -176,8 +179,9 @@ class Fallback(Composite):
     def _joined(self, base: Any, fill: Any, log: Any, k: int | None, layout: Any, path: Any) -> Any:
         users, items = self._fitted.empty_ids()
         counted = routing.read_users(log) if log is not None and self.threshold else None
-        upper, lower = routing.read_lists(base), routing.read_lists(fill)
-        if counted is not None and counted.lazy != upper.lazy:
+        upper = routing.read_lists(base)
+        lower = routing.alike(routing.read_lists(fill), upper)
+        if counted is not None:
             counted = routing.alike(counted, upper)
         lists = merged(upper, lower, self._bounds(log), k, counted, self.threshold)
         return routing.finish(lists, routing.form_of(layout, users, items), path)
@@ -190,6 +194,7 @@ class Fallback(Composite):
     def _asked(self) -> Any:
         return self.fallback_model._asked()
 
+    @reading_once()
     def fit_predict(
         self,
         log: Any,
@@ -207,6 +212,7 @@ class Fallback(Composite):
         self.fit(frame, *features)
         return self.predict(frame, k, users, items, *features, filter_seen_items, recs_file_path)
 
+    @reading_once()
     def predict_pairs(
         self,
         pairs: Any,
@@ -224,8 +230,8 @@ class Fallback(Composite):
         if k is not None:
             check_whole("k", k, 0)
         _ = self._fitted
-        frame = open_whole(pairs, "pairs")
-        log = None if log is None else open_whole(log)
+        frame = open_frame(pairs, "pairs")
+        log = None if log is None else open_frame(log)
         shared = {"log": log, "user_features": user_features, "item_features": item_features}
         fill = offer(self.fallback_model.predict_pairs, pairs=frame, **shared)
         base = offer(
@@ -238,6 +244,7 @@ class Fallback(Composite):
 
     # ------------------------------------------------------------ optimize, save
 
+    @reading_once()
     def optimize(
         self,
         train: Any,

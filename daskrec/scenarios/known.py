@@ -92,7 +92,7 @@ def rows_of_frequent(frame: Any, threshold: int) -> Any:
         return frame
     table = Table.of(frame)
     user = table.role("user")
-    parts = Table.of(frame, only=[user]).arrays([user])
+    parts = table.only([user]).arrays([user])
     groups = Groups.by(parts, user, table.lazy)
     return table.filter(groups.back(groups.map(_has_rows, threshold)))
 

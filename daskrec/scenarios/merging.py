@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from daskrec.data import frames, ids
+from daskrec.data.once import reading_once
 from daskrec.data.output import Form
 from daskrec.data.tables import Table
 from daskrec.engine import runtime
@@ -16,6 +17,7 @@ from daskrec.scenarios import routing
 _GAP = 0.1  # what lies between the lowest score of the one and the highest of the other
 
 
+@reading_once()
 def fallback(base: Any, fill: Any, k: int, id_type: str | None = None) -> Any:
     """Complete recommendations with others, which come after them.
 
@@ -54,9 +56,10 @@ def fallback(base: Any, fill: Any, k: int, id_type: str | None = None) -> Any:
         return base
     check_whole("k", k, 0)
     first = Table.of(base, "base")
-    if frames.kind_of(fill, "fill").name != first.kind:
+    if Table.of(fill, "fill").kind != first.kind:
         fill = _as_kind(fill, first)
-    upper, lower = routing.read_lists(base, "base"), routing.read_lists(fill, "fill")
+    upper = routing.read_lists(base, "base")
+    lower = routing.alike(routing.read_lists(fill, "fill"), upper)
     names = upper.names
     dtypes = first.dtypes(names[:2])
     example = first.empty if first.lazy else first.parts[0]

@@ -50,7 +50,7 @@ def read_lists(frame: Any, what: str = "the recommendations", score: bool = True
     names = [table.role("user"), table.role("item")]
     if score:
         names.append(table.role("relevance"))
-    table = Table.of(frame, what, only=names)
+    table = table.only(names)
     read = Table(table.kind, table.part, names, table.arrays(names), what, table.empty)
     return Table(table.kind, table.part, names, read.map(_read, tuple(names), what), what)
 
@@ -59,7 +59,7 @@ def read_users(frame: Any, what: str = "the log") -> Table:
     """Return the column of users of a frame, with parts of arrays under the name ``user``."""
     table = Table.of(frame, what)
     names = [table.role("user")]
-    table = Table.of(frame, what, only=names)
+    table = table.only(names)
     read = Table(table.kind, table.part, names, table.arrays(names), what, table.empty)
     return Table(table.kind, table.part, names, read.map(_read, tuple(names), what), what)
 
@@ -175,7 +175,9 @@ def joined_frame(frame: Any) -> Any:
 
 
 def alike(table: Table, other: Table) -> Table:
-    """Return a table with parts in memory, or as a task, as those of another are."""
+    """Return a table with parts in memory, or as tasks, as those of another are."""
+    if table.lazy == other.lazy:
+        return table
     if other.lazy:
         parts = [runtime.task(columns_of, Shared(Bundle(table.parts[0])))]
     else:

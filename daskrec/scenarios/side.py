@@ -69,7 +69,7 @@ class SideFeatures:
         table = Table.of(source, what)
         key = table.role(role)
         names = [n for n in table.names if n != key and (only is None or n in only)]
-        table = Table.of(source, what, only=[key, *names])
+        table = table.only([key, *names])
         table = replace(table, parts=table.arrays([key, *names]))
         if table.lazy:
             table = replace(table, parts=runtime.persist(table.parts, "reading features"))

@@ -7,8 +7,9 @@ from daskrec.data import ids
 from daskrec.data import log as logs
 from daskrec.data.ids import Ids
 from daskrec.data.log import Layout
+from daskrec.data.once import reading_once
 from daskrec.data.output import Form
-from daskrec.data.paths import open_whole
+from daskrec.data.paths import open_frame
 from daskrec.engine.arrays import Array, Arrays
 from daskrec.errors import NotFittedError, warn_caller
 from daskrec.params import check_whole
@@ -127,6 +128,7 @@ class TwoStagesScenario(TwoStagesSetup):
 
     # ------------------------------------------------------------ fit
 
+    @reading_once()
     def fit(
         self, log: Any, user_features: Any = None, item_features: Any = None
     ) -> "TwoStagesScenario":
@@ -185,6 +187,7 @@ class TwoStagesScenario(TwoStagesSetup):
 
     # ------------------------------------------------------------ predict
 
+    @reading_once()
     def predict(
         self,
         log: Any,
@@ -203,7 +206,7 @@ class TwoStagesScenario(TwoStagesSetup):
         """
         fitted = self._fitted
         check_whole("k", k, 0)
-        log = None if log is None else open_whole(log)
+        log = None if log is None else open_frame(log)
         layout = fitted.layout if log is None else logs.read_log(log, needs=PLAIN).layout
         chosen = known.chosen_users(self.first_level_models[0], users)
         wanted = known.chosen_items(self.first_level_models[0], items)
@@ -251,6 +254,7 @@ class TwoStagesScenario(TwoStagesSetup):
         if missing:
             warn_caller(f"{missing} users have no candidates: there are no rows for them")
 
+    @reading_once()
     def fit_predict(
         self,
         log: Any,
@@ -299,6 +303,7 @@ class TwoStagesScenario(TwoStagesSetup):
         parts, form, sources, history = self._given(pairs, log, user_features, item_features)
         return pair_features.describe(parts, form, sources, history)
 
+    @reading_once()
     def predict_pairs(
         self,
         pairs: Any,
@@ -322,11 +327,11 @@ class TwoStagesScenario(TwoStagesSetup):
         self, pairs: Any, log: Any, user_features: Any, item_features: Any
     ) -> tuple[list[Any], Form, Sources, History]:
         fitted = self._fitted
-        frame = open_whole(pairs, "pairs")
+        frame = open_frame(pairs, "pairs")
         layout = logs.read_log(frame, "pairs", PLAIN).layout
         table = routing.read_lists(frame, "pairs", score=False)
         bounds = self._cuts(frame)
-        log = None if log is None else open_whole(log)
+        log = None if log is None else open_frame(log)
         history = History(log, model_features(user_features, item_features), bounds)
         form = pair_features.form_of(layout, fitted)
         sources = renewed(self, self._sources, user_features, item_features)

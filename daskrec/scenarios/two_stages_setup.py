@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from daskrec.data.once import reading_once
 from daskrec.history_features import HistoryBasedFeaturesProcessor
 from daskrec.params import check_choice, check_whole
 from daskrec.scenarios import known
@@ -130,6 +131,7 @@ class TwoStagesSetup(Composite):
             models.append(self.random_model)
         return models
 
+    @reading_once()
     def optimize(
         self,
         train: Any,

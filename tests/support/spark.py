@@ -50,11 +50,11 @@ def is_spark(frame: Any) -> bool:
 
 
 def as_spark(frame: pd.DataFrame) -> Any:
-    """Return a pandas frame as one of the active session, in several partitions."""
+    """Return a pandas frame as one of the active session: three partitions, in order."""
     from pyspark.sql import SparkSession
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    return SparkSession.getActiveSession().createDataFrame(table).repartition(3)
+    return SparkSession.getActiveSession().createDataFrame(table)
 
 
 def to_pandas(frame: Any) -> pd.DataFrame:

@@ -1,0 +1,213 @@
+"""What stands around the models takes frames of Spark and returns them: the rows of pandas."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dask
+import numpy as np
+import pandas as pd
+import pytest
+from support.logs import as_kind, kind_of, random_log, to_pandas
+
+from daskrec.experiment import Experiment
+from daskrec.filters import (
+    ConsecutiveDuplicatesFilter,
+    LowRatingFilter,
+    MinCountFilter,
+    NumInteractionsFilter,
+    QuantileItemsFilter,
+)
+from daskrec.history_features import (
+    ConditionalPopularityProcessor,
+    HistoryBasedFeaturesProcessor,
+    LogStatFeaturesProcessor,
+)
+from daskrec.metrics import MAP, NDCG, Coverage, HitRate, OfflineMetrics, PerUser, Surprisal
+from daskrec.models import KNN, PopRec
+from daskrec.preparation import (
+    CatFeaturesTransformer,
+    DataPreparator,
+    Indexer,
+    ToNumericFeatureTransformer,
+)
+from daskrec.scenarios import Fallback
+from daskrec.splitters import (
+    ColdUserRandomSplitter,
+    DateSplitter,
+    KFolds,
+    LastNSplitter,
+    NewUsersSplitter,
+    RandomNextNSplitter,
+    RandomSplitter,
+    RatioSplitter,
+    TimeSplitter,
+    TwoStageSplitter,
+    UserSplitter,
+)
+from daskrec.utils import get_log_info, get_stats, get_top_k, get_top_k_recs, to_csr
+
+LOG = random_log(users=30, items=15, rows=250).assign(timestamp=lambda f: np.arange(len(f)))
+LOG["item_idx"] += 20
+ITEMS = np.sort(LOG["item_idx"].unique())
+FEATURES = pd.DataFrame({"item_idx": ITEMS, "kind": [f"k{n % 3}" for n in range(len(ITEMS))]})
+
+
+@pytest.fixture(autouse=True, params=["rows", "files"])
+def crossing(request: Any, spark: Any) -> Iterator[str]:
+    """Read rows into this process, or files part by part."""
+    with dask.config.set({"daskrec.collect-limit": "512 MiB" if request.param == "rows" else 0}):
+        yield request.param
+
+
+def _statistics(log: Any) -> Any:
+    processor = LogStatFeaturesProcessor()
+    processor.fit(log, log)
+    return processor.transform(log)
+
+
+SPLITTERS = {
+    "TimeSplitter": TimeSplitter(0.3, drop_cold_users=True),
+    "DateSplitter": DateSplitter(0.2),
+    "LastN": LastNSplitter(2),
+    "Ratio": RatioSplitter(0.2),
+    "Random": RandomSplitter(0.3, seed=1),
+    "ColdUserRandom": ColdUserRandomSplitter(0.3, seed=1),
+    "NewUsers": NewUsersSplitter(0.2),
+    "RandomNextN": RandomNextNSplitter(2, seed=1),
+    "TwoStage": TwoStageSplitter(first_divide_size=4, second_divide_size=2, seed=1),
+    "User": UserSplitter(item_test_size=2, user_test_size=7, seed=1),
+}
+FRAMES = {
+    "MinCountFilter": lambda log: MinCountFilter(5).transform(log),
+    "NumInteractionsFilter": lambda log: NumInteractionsFilter(3).transform(log),
+    "LowRatingFilter": lambda log: LowRatingFilter(3).transform(log),
+    "QuantileItemsFilter": lambda log: QuantileItemsFilter().transform(log),
+    "ConsecutiveDuplicatesFilter": lambda log: ConsecutiveDuplicatesFilter().transform(log),
+    "Indexer": lambda log: Indexer("user_idx", "item_idx").fit(log, log).transform(log),
+    "LogStatFeaturesProcessor": _statistics,
+    "get_top_k": lambda log: get_top_k(log, "user_idx", ["relevance", "item_idx"], 2),
+    "get_top_k_recs": lambda log: get_top_k_recs(log, 2),
+    "get_stats": lambda log: get_stats(log, "user_idx"),
+}
+
+
+def same_rows(found: Any, expected: pd.DataFrame) -> None:
+    assert kind_of(found) == "spark"
+    rows, columns = to_pandas(found), list(expected.columns)
+    assert list(rows.columns) == columns
+    pd.testing.assert_frame_equal(
+        rows.sort_values(columns, ignore_index=True),
+        expected.sort_values(columns, ignore_index=True),
+        check_dtype=False,
+    )
+
+
+@pytest.mark.parametrize("name", SPLITTERS)
+def test_splitters(name: str) -> None:
+    splitter, log = SPLITTERS[name], as_kind(LOG, "spark")
+    for found, expected in zip(splitter.split(log), splitter.split(LOG), strict=True):
+        same_rows(found, expected)
+
+
+def test_folds() -> None:
+    log = as_kind(LOG, "spark")
+    folds = zip(KFolds(2, seed=3).split(log), KFolds(2, seed=3).split(LOG), strict=True)
+    for found, expected in folds:
+        for some, rows in zip(found, expected, strict=True):
+            same_rows(some, rows)
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_filters_and_preparation(name: str) -> None:
+    same_rows(FRAMES[name](as_kind(LOG, "spark")), FRAMES[name](LOG))
+
+
+def test_features_of_histories() -> None:
+    def of(log: Any, items: Any) -> Any:
+        made = HistoryBasedFeaturesProcessor(item_cat_features_list=["kind"])
+        made.fit(log, item_features=items)
+        return made.transform(log)
+
+    joined = LOG.merge(FEATURES, on="item_idx")
+    same_rows(of(as_kind(joined, "spark"), as_kind(FEATURES, "spark")), of(joined, FEATURES))
+    conditional = ConditionalPopularityProcessor(["kind"])
+    conditional.fit(as_kind(LOG, "spark"), as_kind(FEATURES, "spark"))
+    same_rows(conditional.transform(as_kind(joined, "spark")), conditional.transform(joined))
+
+
+def test_features_of_categories() -> None:
+    for make in (lambda: CatFeaturesTransformer(["kind"]), ToNumericFeatureTransformer):
+        expected = make().fit_transform(FEATURES) if hasattr(make(), "fit_transform") else None
+        given, made = as_kind(FEATURES, "spark"), make()
+        made.fit(given)
+        plain = make()
+        plain.fit(FEATURES)
+        expected = plain.transform(FEATURES)
+        same_rows(made.transform(given), expected)
+
+
+def test_data_preparator() -> None:
+    found = DataPreparator()(as_kind(LOG, "spark"), item_features=as_kind(FEATURES, "spark"))
+    expected = DataPreparator()(LOG, item_features=FEATURES)
+    for some, rows in zip(found, expected, strict=True):
+        if rows is None:
+            assert some is None
+        else:
+            same_rows(some, rows)
+
+
+@pytest.fixture
+def lists() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    train, test = LastNSplitter(2, drop_cold_items=True).split(LOG)
+    return train, test, PopRec().fit(train).predict(train, 5, users=test)
+
+
+def test_metrics(lists: Any) -> None:
+    train, test, recs = lists
+    sparks = [as_kind(frame, "spark") for frame in (train, test, recs)]
+    for metric in (NDCG(), MAP(), HitRate()):
+        assert metric(sparks[2], sparks[1], [2, 5]) == metric(recs, test, [2, 5])
+    for kind in (Coverage, Surprisal):
+        assert kind(sparks[0])(sparks[2], 5) == kind(train)(recs, 5)
+    found = NDCG([3], mode=PerUser())(sparks[2], sparks[1])["NDCG-PerUser@3"]
+    expected = NDCG([3], mode=PerUser())(recs, test)["NDCG-PerUser@3"]
+    if isinstance(found, dict):
+        assert found == expected
+    else:
+        same_rows(found, expected) if kind_of(found) == "spark" else None
+    whole = OfflineMetrics([NDCG([2]), Coverage([2])])
+    assert whole(sparks[2], sparks[1], sparks[0]) == whole(recs, test, train)
+
+
+def test_experiment(lists: Any) -> None:
+    train, test, recs = lists
+    found = Experiment(
+        as_kind(test, "spark"), {NDCG(): [2, 5], Coverage(as_kind(train, "spark")): 3}
+    )
+    expected = Experiment(test, {NDCG(): [2, 5], Coverage(train): 3})
+    found.add_result("pop", as_kind(recs, "spark"))
+    expected.add_result("pop", recs)
+    pd.testing.assert_frame_equal(found.results, expected.results)
+
+
+def test_what_is_not_a_frame() -> None:
+    log = as_kind(LOG, "spark")
+    assert get_log_info(log, "user_idx", "item_idx") == get_log_info(LOG, "user_idx", "item_idx")
+    assert (to_csr(log) != to_csr(LOG)).nnz == 0
+
+
+def test_fallback() -> None:
+    def run(log: Any) -> Any:
+        return Fallback(KNN(2), PopRec(), threshold=3).fit(log).predict(log, 6)
+
+    same_rows(run(as_kind(LOG, "spark")), run(LOG))
+
+
+def test_optimize() -> None:
+    train, test = RandomSplitter(0.3, seed=1, drop_cold_items=True).split(LOG)
+    made = [KNN(), KNN()]
+    there = as_kind(train, "spark"), as_kind(test, "spark")
+    options = {"budget": 2, "param_borders": {"num_neighbours": [1, 5]}, "seed": 1}
+    found = made[0].optimize(*there, **options)
+    expected = made[1].optimize(train, test, **options)
+    assert found == expected
