@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -171,7 +172,8 @@ def test_on_a_cluster(found: Comparison, split, client: Any) -> None:
     told = compare(models(), train, test, k=[3, 5])
     pd.testing.assert_frame_equal(numbers(told), numbers(found), rtol=1e-9)
     # What workers hold is counted: they are processes of their own.
-    assert (told.results["peak_mb"] > found.results["peak_mb"].min()).all()
+    here = psutil.Process().memory_info().rss / 1e6
+    assert (told.results["peak_mb"] > here + 100).all()
     assert to_pandas(told.recommendations["pop"]).shape == found.recommendations["pop"].shape
 
 

@@ -88,6 +88,8 @@ def arrow_typed(array: Array, wanted: Any) -> pa.Array:
         return column
     if pa.types.is_dictionary(wanted):
         return column.cast(wanted.value_type).dictionary_encode().cast(wanted)
+    if pa.types.is_decimal(wanted) and pa.types.is_integer(column.type):
+        column = column.cast(pa.decimal128(38, 0))  # Arrow asks for room for any integer first
     return column.cast(wanted)
 
 

@@ -93,7 +93,7 @@ def to_spark(table: pa.Table) -> Any:
     """Return rows as a frame of Spark."""
     session = last_session()
     schema, table = types.nested(table.schema), types.for_spark(table)
-    if _takes_arrow(session) and table.nbytes <= _SMALL and schema is None:
+    if schema is None and table.nbytes <= _SMALL and _takes_arrow(session, table):
         return session.createDataFrame(table)
     staging = Staging(session)
     staging.make()
@@ -185,11 +185,16 @@ def _is_small(frame: Any, schema: Any) -> bool:
     if any(types.arrow_type(field.dataType) is None for field in schema.fields):
         return False
     size = plan.queryExecution().optimizedPlan().stats().sizeInBytes()
-    return int(str(size)) <= _SMALL
+    return int(str(size)) <= min(_SMALL, config.get_bytes("collect-limit"))
 
 
-def _takes_arrow(session: Any) -> bool:
-    return int(str(session.version).partition(".")[0]) >= 4
+def _takes_arrow(session: Any, table: pa.Table) -> bool:
+    """Tell whether Spark makes a frame of an Arrow table.
+
+    It would take times without a zone for points in time, in the zone of the session.
+    """
+    unzoned = (pa.types.is_timestamp(f.type) and f.type.tz is None for f in table.schema)
+    return int(str(session.version).partition(".")[0]) >= 4 and not any(unzoned)
 
 
 def _bytes_of(file: str) -> int:

@@ -81,7 +81,8 @@ class _Copy:
 def _folder_here(session: Any) -> str:
     """Return the folder of temporary files, where the executors of Spark see it too."""
     master = str(session.conf.get("spark.master", "local"))
-    host = getattr(getattr(session, "client", None), "host", "localhost")
+    connected = type(session).__module__.startswith("pyspark.sql.connect")
+    host = session.client.host if connected else "localhost"
     if not master.startswith("local") or host not in _HERE:
         raise StorageError(
             f"Spark runs at {master!r}: set daskrec.storage-path (Dask configuration) to a folder "
