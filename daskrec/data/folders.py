@@ -13,6 +13,7 @@ A path is any local path or fsspec URL. Nothing in a folder is a pickle.
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ TYPES: dict[str, Any] = {
     "weights": Weights,  # a safetensors file
 }
 _MANIFEST = "manifest.json"
+_ARROW = "arrow:"  # before the names of types of Arrow
 Manifest = dict[str, Any]
 
 
@@ -207,7 +209,10 @@ def _sha256(array: Array) -> str:
 
 
 def dtype_name(dtype: Any) -> str | None:
-    """Return the name of a pandas dtype that its name alone makes again, else None."""
+    """Return the name of a type of pandas or Arrow that its name alone makes again, else None."""
+    if isinstance(dtype, pa.DataType):
+        name = f"{_ARROW}{dtype}"
+        return name if _arrow_named(name) == dtype else None
     try:
         return str(dtype) if pd.api.types.pandas_dtype(str(dtype)) == dtype else None
     except (TypeError, ValueError):
@@ -216,4 +221,18 @@ def dtype_name(dtype: Any) -> str | None:
 
 def named_dtype(name: str | None) -> Any:
     """Return the dtype that ``dtype_name`` gave a name."""
-    return None if name is None else pd.api.types.pandas_dtype(name)
+    if name is None or name.startswith(_ARROW):
+        return _arrow_named(name)
+    return pd.api.types.pandas_dtype(name)
+
+
+def _arrow_named(name: str | None) -> pa.DataType | None:
+    """Return the Arrow type of a name; None for types that have parts or parameters."""
+    found = (name or "").removeprefix(_ARROW)
+    decimal = re.fullmatch(r"decimal128\((\d+), (\d+)\)", found)
+    if decimal:
+        return pa.decimal128(*map(int, decimal.groups()))
+    try:
+        return pa.type_for_alias(found)
+    except ValueError:
+        return None

@@ -29,7 +29,7 @@ DEFAULTS: dict[str, Any] = {
     # Distinct user ids that are kept as one array on the driver; more are kept in shards.
     "user-id-limit": 5_000_000,
     # Frames of Spark that take more bytes stay in files and are read part by part.
-    "collect-limit": "512 MiB",
+    "collect-limit": "128 MiB",
     # Models that count keep the encoded log, so that ``update`` works; False keeps none.
     "keep-history": True,
 }

@@ -19,6 +19,7 @@ _SMALL = 32 * 2**20  # bytes that go by Arrow alone, without files
 _PART = 32 * 2**20  # bytes of a part of a large frame, at least, where files are small
 
 _seen: "weakref.ref[Any] | None" = None  # the session of the last frame
+_until_exit: list[Staging] = []
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def from_spark(frame: Any, names: Sequence[str], whole: bool = False) -> SparkTa
         table = chosen.toArrow()
         return SparkTable(types.arrived(table, schema), schema, session)
     staging = Staging(session)
-    chosen.write.option("compression", "lz4").parquet(staging.spark_url)
+    chosen.write.option("compression", staging.compression).parquet(staging.spark_url)
     files = staging.files()
     sizes = [_bytes_of(file) for file in files]
     if whole or sum(sizes) <= config.get_bytes("collect-limit"):
@@ -102,12 +103,26 @@ def to_spark(table: pa.Table) -> Any:
 
 
 def _loaded(session: Any, staging: Staging, schema: Any) -> Any:
-    """Return files as a frame of Spark that does not need them any more."""
-    frame = session.read.parquet(staging.spark_url)
+    """Return files as a frame of Spark that does not need them any more.
+
+    Spark reads several files at once by their sizes, not their order: it is given a union.
+    """
+    files = [staging.for_spark(file) for file in staging.files()]
+    whole = session.read.parquet(files[0]).schema
     if schema is not None:
-        whole = types.merged(frame.schema, schema)
-        frame = session.read.schema(whole).parquet(staging.spark_url)
-    kept = frame.localCheckpoint(eager=True)
+        whole = types.merged(whole, schema)
+    pieces = [session.read.schema(whole).parquet(file) for file in files]
+    while len(pieces) > 1:  # in pairs, since Spark works down into each union
+        rest = [pieces.pop()] if len(pieces) % 2 else []
+        pieces = [a.unionAll(b) for a, b in zip(pieces[::2], pieces[1::2], strict=True)] + rest
+    frame = pieces[0]
+    try:
+        kept = frame.localCheckpoint(eager=True)
+    except NotImplementedError:  # Spark Connect before 4.0, where files may be asked for again
+        _until_exit.append(staging)
+        kept = frame.persist()
+        kept.count()
+        return kept
     staging.remove()
     return kept
 
@@ -164,17 +179,20 @@ def last_session() -> Any:
     LogError
         There is none.
     """
-    session = None if _seen is None else _seen()
-    if session is None:
-        from pyspark.sql import SparkSession
-
-        session = SparkSession.getActiveSession()
+    session = active_session() if _seen is None else _seen() or active_session()
     if session is None:
         raise LogError(
             "the result is to be a frame of Spark, as the log of the fit was, and there is no "
             "session: start one (daskrec.session_handler.get_spark_session), or give a log"
         )
     return session
+
+
+def active_session() -> Any | None:
+    """Return the session that runs in this process, if there is one."""
+    from pyspark.sql import SparkSession
+
+    return SparkSession.getActiveSession()
 
 
 def _is_small(frame: Any, schema: Any) -> bool:

@@ -46,10 +46,20 @@ class Staging:
     @property
     def spark_url(self) -> str:
         """The folder as Spark names it."""
-        scheme, separator, rest = self.url.partition("://")
+        return self.for_spark(self.url)
+
+    @staticmethod
+    def for_spark(url: str) -> str:
+        """Return what Spark calls a path or a URL of fsspec."""
+        scheme, separator, rest = url.partition("://")
         if not separator:
-            return "file://" + os.path.abspath(self.url)
+            return "file://" + os.path.abspath(url)
         return f"{_HADOOP.get(scheme, scheme)}://{rest}"
+
+    @property
+    def compression(self) -> str:
+        """What Parquet files are packed by: nothing on a disk of this machine."""
+        return "lz4" if "://" in self.url else "none"
 
     def file(self, number: int) -> str:
         """Return the name of a file of the folder."""

@@ -5,12 +5,14 @@ Each of them lives where its subject does; this file is the index.
 
 from daskrec.preparation.dates import add_to_date, process_timestamp_column
 from daskrec.preparation.matrix import check_numeric, to_csr
+from daskrec.spark.convert import convert2spark
 from daskrec.statistics import get_log_info, get_stats
 from daskrec.top_k import get_top_k, get_top_k_recs
 
 __all__ = [
     "add_to_date",
     "check_numeric",
+    "convert2spark",
     "get_log_info",
     "get_stats",
     "get_top_k",
