@@ -5,6 +5,7 @@ relevance. ``read_log`` finds the columns and turns each partition into plain ar
 faults of the values are counted over all partitions before any is reported.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from dask.delayed import Delayed
 from daskrec.data import columns as roles
 from daskrec.data import frames
 from daskrec.data.columns import Names
+from daskrec.data.dataset import Dataset, Given
 from daskrec.data.gpu_rows import read_rows
 from daskrec.data.paths import open_frame
 from daskrec.data.rows import Rows, Wanted
@@ -89,8 +91,8 @@ class Needs:
         There has to be one, and it may hold 0 and 1 alone.
     session
         Name of a column that says which rows belong together.
-    user
-        Name of a column of users, where no column has one of the usual names.
+    user, item
+        Names of columns of users and items, where no column has one of the usual names.
     time
         There has to be a column of times, which is read.
     """
@@ -100,6 +102,7 @@ class Needs:
     session: str | None = None
     user: str | None = None
     time: bool = False
+    item: str | None = None
 
 
 PLAIN = Needs()
@@ -111,7 +114,7 @@ def read_log(source: Any, what: str = "the log", needs: Needs = PLAIN) -> Log:
     Parameters
     ----------
     source
-        A frame of any kind, or a path or glob of Parquet or CSV files.
+        A frame of any kind, a path or glob of Parquet or CSV files, or a ``Dataset``.
     what
         How errors call it.
     needs
@@ -123,30 +126,20 @@ def read_log(source: Any, what: str = "the log", needs: Needs = PLAIN) -> Log:
         A column is missing or doubled, or values cannot be used. Faults of the values of
         a partitioned log are found when its partitions are read.
     """
-    frame = open_frame(source, what)
-    kind = frames.kind_of(frame, what)
-    present = kind.columns(frame)
-    user = roles.find(present, "user")
-    if user is None and needs.user in present:
-        user = needs.user
-    user = user or roles.require(present, "user", what)
-    item = roles.require(present, "item", what)
-    rating = roles.find(present, "relevance") if needs.relevance else None
-    if needs.binary and rating is None:
-        raise LogError(f"{what} has no relevance column, and this model needs one of 0 and 1")
-    session = needs.session
-    if session not in present and session in roles.SPELLINGS["user"]:
-        session = user  # the original's name for the sessions of users
-    if session is not None and session not in present:
-        raise LogError(f"{what} has no column {session!r} of sessions: it has {present}")
-    time = roles.require(present, "timestamp", what) if needs.time else None
-    wanted = Wanted(user, item, rating, session, needs.binary, time)
+    frame = open_frame(source.interactions if isinstance(source, Dataset) else source, what)
+    present = frames.kind_of(frame, what).columns(frame)
+    if isinstance(source, Dataset):
+        given = source.given
+        names = Names(given.user, given.item, given.relevance or "rating")
+    else:
+        given = _find(present, what, needs)
+        names = replace(roles.names_of(present), user=given.user, item=given.item)
+    wanted = _wanted(given, present, what, needs)
     frame = frames.opened(frame, wanted.columns)
     kind = frames.kind_of(frame, what)
-    dtypes = kind.dtypes(frame, [user, item])
+    dtypes = kind.dtypes(frame, [given.user, given.item])
     part = kind.part_kind(frame) if kind.partitioned else kind.name
-    names = replace(roles.names_of(present), user=user)
-    layout = Layout(kind.name, names, dtypes[user], dtypes[item], part)
+    layout = Layout(kind.name, names, dtypes[given.user], dtypes[given.item], part)
     if kind.partitioned:
         parts = [
             runtime.task(read_rows, chunk, part, wanted, what)
@@ -156,3 +149,31 @@ def read_log(source: Any, what: str = "the log", needs: Needs = PLAIN) -> Log:
     rows = read_rows(frame, kind.name, wanted, what)
     rows.faults.raise_any(what)
     return Log(layout, rows, [], timed=needs.time)
+
+
+def _find(present: Sequence[str], what: str, needs: Needs) -> Given:
+    """Return the columns of a frame by their roles."""
+    found = {}
+    for role, other in (("user", needs.user), ("item", needs.item)):
+        name = roles.find(present, role)
+        if name is None and other in present:
+            name = other
+        found[role] = name or roles.require(present, role, what)
+    rest = (roles.find(present, role) for role in ("relevance", "timestamp"))
+    return Given(found["user"], found["item"], *rest)
+
+
+def _wanted(given: Given, present: Sequence[str], what: str, needs: Needs) -> Wanted:
+    """Return the columns that are read."""
+    rating = given.relevance if needs.relevance else None
+    if needs.binary and rating is None:
+        raise LogError(f"{what} has no relevance column, and this model needs one of 0 and 1")
+    session = needs.session
+    if session not in present and session in roles.SPELLINGS["user"]:
+        session = given.user  # the original's name for the sessions of users
+    if session is not None and session not in present:
+        raise LogError(f"{what} has no column {session!r} of sessions: it has {present}")
+    time = None
+    if needs.time:
+        time = given.timestamp or roles.require(present, "timestamp", what)
+    return Wanted(given.user, given.item, rating, session, needs.binary, time)

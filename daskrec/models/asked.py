@@ -117,7 +117,10 @@ class Asked:
         self.serves_cold_users = serves_cold_users
         self.serves_cold_items = serves_cold_items
         self.needs_history = needs_history
-        self._needs = Needs(relevance=weighs_history, user=user_column)
+        names = catalogue.layout.names
+        if roles.find([names.user], "user") is None:
+            user_column = names.user  # as the log of the fit calls it
+        self._needs = Needs(relevance=weighs_history, user=user_column, item=names.item)
         self._notes: list[str] = []
 
     def warn(self) -> None:
@@ -264,8 +267,9 @@ class Asked:
         frame = open_frame(pairs, "pairs")
         present = frames.kind_of(frame, "pairs").columns(frame)
         found = [roles.find(present, role) for role in ("user", "item")]
-        if self._needs.user in present:
-            found[0] = found[0] or self._needs.user
+        for place, name in enumerate((self._needs.user, self._needs.item)):
+            if name in present:
+                found[place] = found[place] or name
         if len(present) != 2 or not all(found):
             raise LogError(
                 "pairs must be a dataframe with the columns of users and items alone, "

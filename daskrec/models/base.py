@@ -25,6 +25,7 @@ from daskrec.engine.shared import Shared
 from daskrec.errors import NotFittedError
 from daskrec.models import serving, stages
 from daskrec.models.asked import Asked, Catalogue, Items
+from daskrec.models.generations import LaterNames, accept_datasets
 from daskrec.models.state import freeze, thaw
 from daskrec.models.tunable import Tunable
 from daskrec.params import Params, check_whole
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound="BaseRecommender")
 NO_FEATURES = Features()
 
+accept_datasets(Tunable)
 
-class BaseRecommender(Params, Tunable, ABC):
+
+class BaseRecommender(Params, Tunable, LaterNames, ABC):
     """The base of all models. It is not used by itself.
 
     Attributes
@@ -62,6 +65,10 @@ class BaseRecommender(Params, Tunable, ABC):
     _catalogue: Catalogue | None = None
     _history: History | None = None
     _learned_with: dict[str, Any] | None = None  # the parameters of the fit
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        accept_datasets(cls)
 
     # ------------------------------------------------------------ what a model writes
 

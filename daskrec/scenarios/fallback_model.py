@@ -1,5 +1,6 @@
 """Fallback: what one model does not recommend, another one does."""
 
+from functools import partial
 from typing import Any
 
 from daskrec.data import log as logs
@@ -8,12 +9,14 @@ from daskrec.data.log import Log
 from daskrec.data.once import reading_once
 from daskrec.data.paths import open_frame
 from daskrec.errors import NotFittedError
+from daskrec.models.generations import accept_datasets
 from daskrec.params import check_whole
 from daskrec.scenarios import known, routing
 from daskrec.scenarios.composite import POP, Composite, default_model, offer, search
 from daskrec.scenarios.merging import merged
 
 
+@partial(accept_datasets, plain=True)
 class Fallback(Composite):
     """Complete the lists of a model by those of a simpler one.
 

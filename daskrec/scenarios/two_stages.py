@@ -1,6 +1,7 @@
 """Two stages: some models propose candidates, another one ranks them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from daskrec.data import ids
@@ -12,6 +13,7 @@ from daskrec.data.output import Form
 from daskrec.data.paths import open_frame
 from daskrec.engine.arrays import Array, Arrays
 from daskrec.errors import NotFittedError, warn_caller
+from daskrec.models.generations import accept_datasets
 from daskrec.params import check_whole
 from daskrec.scenarios import candidates, known, pair_features, routing
 from daskrec.scenarios.candidates import Wanted
@@ -26,6 +28,7 @@ from daskrec.scenarios.two_stages_setup import TwoStagesSetup
 _PAIRS = 4_000_000  # candidates that are described at a time, for a log in memory
 
 
+@partial(accept_datasets, plain=True)
 class TwoStagesScenario(TwoStagesSetup):
     """Let models propose candidates and rank them by a classifier that learned from the past.
 
