@@ -35,7 +35,9 @@ def warn_caller(message: str) -> None:
     """Warn at the line of the user's code that led here."""
     frame = sys._getframe(1)
     level = 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("daskrec"):
+    # A decorator that is a context (``data.once``) has a frame of contextlib's between ours.
+    ours = ("daskrec", "contextlib")
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
         frame = frame.f_back
         level += 1
     warnings.warn(message, UserWarning, stacklevel=level)

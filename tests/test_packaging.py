@@ -24,6 +24,7 @@ def test_conda_makes_the_same_environment() -> None:
     listed = re.findall(r"^  (?:    )?- ([a-z-]+)(?=[<>=\n])", text, re.M)  # of conda and of pip
     wanted = names(PROJECT["dependencies"]) | names(PROJECT["optional-dependencies"]["test"])
     wanted = wanted - {"torch"} | {"pytorch-cpu"}  # its name there
+    wanted |= {"openjdk"}  # Java, for Spark
     assert set(listed) == wanted | {"python", "pip", "conda-forge"}
 
 

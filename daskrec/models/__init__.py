@@ -25,6 +25,10 @@ from daskrec.models.user_pop_rec import UserPopRec
 from daskrec.models.wilson import Wilson
 from daskrec.models.word2vec import Word2VecRec
 
+# What today's original calls them.
+ItemKNN = KNN
+QueryPopRec = UserPopRec
+
 __all__ = [
     "ADMMSLIM",
     "EASE",
@@ -38,6 +42,7 @@ __all__ = [
     "ClusterRec",
     "HybridRecommender",
     "ImplicitWrap",
+    "ItemKNN",
     "ItemVectorModel",
     "LightFMWrap",
     "MultVAE",
@@ -45,6 +50,7 @@ __all__ = [
     "NeuroMF",
     "NonPersonalizedRecommender",
     "PopRec",
+    "QueryPopRec",
     "RandomRec",
     "Recommender",
     "ThompsonSampling",

@@ -7,6 +7,13 @@ from typing import Any, TypeVar
 
 from daskrec.data.dataset import Dataset
 
+# The same of parameters.
+_PARAMETERS = {
+    "use_rating": "use_relevance",
+    "session_column": "session_col",
+    "add_cold_items": "add_cold",
+}
+
 Owner = TypeVar("Owner", bound=type)
 
 # What the later generation calls arguments.
@@ -16,7 +23,15 @@ _LATER = {
     "train_dataset": "train",
     "test_dataset": "test",
 }
-_CALLS = ("fit", "predict", "fit_predict", "predict_pairs", "optimize", "update")
+_LISTS = ("log", "k", "users", "items", "filter_seen_items", "recs_file_path")
+_ORDER = {
+    "fit": ("log", "user_features", "item_features"),
+    "predict": _LISTS,
+    "fit_predict": _LISTS,
+    "predict_pairs": ("pairs", "log", "recs_file_path", "k"),
+    "optimize": ("train", "test", "param_borders", "criterion", "k", "budget", "new_study"),
+    "update": ("log",),
+}
 
 
 def accept_datasets(owner: Owner, plain: bool = False) -> Owner:
@@ -29,11 +44,31 @@ def accept_datasets(owner: Owner, plain: bool = False) -> Owner:
     plain
         Its logs are frames: it reads no ``Dataset``.
     """
-    for name in _CALLS:
+    for name in _ORDER:
         method = vars(owner).get(name)
         if callable(method):
             setattr(owner, name, _accepting(method, plain))
+    if "__init__" in vars(owner):
+        setattr(owner, "__init__", _constructor(vars(owner)["__init__"]))  # noqa: B010
     return owner
+
+
+def _constructor(make: Callable[..., None]) -> Callable[..., None]:
+    """Return a constructor that takes the later names of parameters too."""
+    known = inspect.signature(make).parameters.keys()
+    later = {new: old for new, old in _PARAMETERS.items() if old in known and new not in known}
+    if not later:
+        return make
+
+    @wraps(make)
+    def made(self: Any, *args: Any, **options: Any) -> None:
+        for name in later.keys() & options.keys():
+            if later[name] in options:
+                raise TypeError(f"{name!r} and {later[name]!r} are one parameter: give one")
+            options[later[name]] = options.pop(name)
+        make(self, *args, **options)
+
+    return made
 
 
 def _accepting(method: Callable[..., Any], plain: bool) -> Callable[..., Any]:
@@ -44,30 +79,38 @@ def _accepting(method: Callable[..., Any], plain: bool) -> Callable[..., Any]:
         later = options.keys() & (_LATER.keys() - signature.parameters.keys())
         if not later and not any(isinstance(one, Dataset) for one in (*args, *options.values())):
             return method(self, *args, **options)
-        renamed = {_LATER[name] if name in later else name: v for name, v in options.items()}
-        if len(renamed) < len(options):
-            raise TypeError(f"{method.__name__} was given an argument by both of its names")
-        bound = signature.bind_partial(self, *args, **renamed)
-        _spread(bound.arguments, signature)
+        given = _by_name(method.__name__, args, options)
+        _spread(given, signature)
         for place in ("log", "train", "test") if plain else ("train", "test"):
-            if isinstance(bound.arguments.get(place), Dataset):
-                bound.arguments[place] = bound.arguments[place].log()
-        return method(*bound.args, **bound.kwargs)
+            if isinstance(given.get(place), Dataset):
+                given[place] = given[place].log()
+        return method(self, **given)
 
     return call
 
 
+def _by_name(call: str, args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments by their names here; those without names are in the later order."""
+    order = _ORDER[call]
+    if len(args) > len(order):
+        raise TypeError(f"{call}() of a dataset takes {', '.join(order)}")
+    given = dict(zip(order, args, strict=False))
+    for name, value in options.items():
+        name = _LATER.get(name, name)
+        if name in given:
+            raise TypeError(f"{call}() got {name!r} twice, once by another name or place")
+        given[name] = value
+    return given
+
+
 def _spread(given: dict[str, Any], signature: inspect.Signature) -> None:
-    """Put the frames of a dataset in the places where the method looks for them."""
-    places = ("log", "user_features", "train")
-    first = next((name for name in places if isinstance(given.get(name), Dataset)), None)
+    """Put the features of a dataset in the places where the method looks for them."""
+    first = next((n for n in ("log", "train") if isinstance(given.get(n), Dataset)), None)
     if first is None:
         return
     dataset: Dataset = given[first]
-    if first == "user_features":
-        given["log"] = dataset
     for name, role in (("user_features", "user"), ("item_features", "item")):
-        if name in signature.parameters and (given.get(name) is None or given[name] is dataset):
+        if name in signature.parameters and given.get(name) is None:
             given[name] = dataset.features(role)
 
 

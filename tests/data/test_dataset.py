@@ -17,7 +17,16 @@ from daskrec.data import (
     FeatureType,
 )
 from daskrec.errors import LogError
-from daskrec.models import KNN, ClusterRec, PopRec
+from daskrec.metrics import NDCG
+from daskrec.models import (
+    KNN,
+    AssociationRulesItemRec,
+    ClusterRec,
+    ItemKNN,
+    PopRec,
+    QueryPopRec,
+    UserPopRec,
+)
 from daskrec.scenarios import Fallback
 from daskrec.splitters import RandomSplitter
 
@@ -139,8 +148,34 @@ def test_a_search_and_a_scenario() -> None:
 
 def test_an_argument_by_both_of_its_names() -> None:
     dataset = Dataset(SCHEMA, RENAMED)
-    with pytest.raises(TypeError, match="both"):
-        PopRec().fit(dataset).predict(dataset, 3, users=[1], queries=[1])
+    model = PopRec().fit(dataset)
+    for options in ({"users": [1], "queries": [1]}, {"k": 3}):
+        with pytest.raises(TypeError, match="twice"):
+            model.predict(dataset, 3, **options)
+    with pytest.raises(TypeError, match="takes log, k, users"):
+        model.predict(dataset, 3, None, None, True, None, 1)
+    with pytest.raises(TypeError, match="one parameter"):
+        PopRec(use_rating=True, use_relevance=True)
+
+
+def test_later_names_of_models_and_parameters() -> None:
+    model = ItemKNN(5, use_rating=True)
+    assert model.get_params()["use_relevance"] is True
+    assert "use_rating" not in model.get_params()
+    assert QueryPopRec is UserPopRec
+    rules = AssociationRulesItemRec(session_column="who")
+    assert rules.session_col == "who"
+
+
+def test_arguments_without_names_are_in_the_later_order() -> None:
+    dataset = Dataset(SCHEMA, RENAMED)
+    model = KNN(3).fit(dataset)
+    found = model.predict(dataset, 3, [5], None, False)
+    assert_same(found, model.predict(dataset, k=3, queries=[5], filter_seen_items=False))
+    assert len(found) == 3
+    best = KNN().optimize(dataset, dataset, {"num_neighbours": [2, 4]}, NDCG, 3, 1)
+    assert best is not None
+    assert 2 <= best["num_neighbours"] <= 4
 
 
 def test_a_dataset_of_dask_stays_lazy() -> None:
