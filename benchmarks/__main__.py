@@ -30,7 +30,7 @@ TABLES = (
 # Tables that take more than five minutes: they run where they are named.
 LONG = ("strong", "neural_quality", "neural_scale")
 # Commands with options of their own.
-COMMANDS = ("gpu", "leaderboard", "original")
+COMMANDS = ("gpu", "leaderboard", "migration", "original")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""Scripts for Spark as users of the original write them: see ``benchmarks.migration``."""
