@@ -6,7 +6,7 @@
 
     recs = ALSWrap(rank=64, seed=0).fit_predict(log, k=10)
 
-``log`` is a pandas, polars, Arrow or Dask frame with the columns ``user_idx`` and
+``log`` is a pandas, polars, Arrow, Dask or Spark frame with the columns ``user_idx`` and
 ``item_idx`` (and ``relevance``, if there is one), or a path of Parquet or CSV files;
 ``recs`` is a frame of the same kind with the ten best items of each user.
 """
