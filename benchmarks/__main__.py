@@ -27,8 +27,8 @@ TABLES = (
     "wrappers",
     "neural",
 )
-# Tables that take more than five minutes: they run where they are named.
-LONG = ("strong", "neural_quality", "neural_scale")
+# Tables that take more than five minutes, or need Spark: they run where they are named.
+LONG = ("strong", "neural_quality", "neural_scale", "crossing")
 # Commands with options of their own.
 COMMANDS = ("gpu", "leaderboard", "migration", "original")
 

@@ -77,6 +77,31 @@ def train(folder: str, name: str, params: str) -> dict[str, Any]:
     }
 
 
+def cross(folder: str, out: str, rounds: str) -> dict[str, Any]:
+    """Bring a log from Spark to blocks, and let Spark write it, in turns; return the seconds."""
+    from pyspark.sql import SparkSession
+
+    from daskrec.data.encode import encode_training
+    from daskrec.data.log import read_log
+
+    builder = SparkSession.builder.master("local[2]").config("spark.driver.memory", "3g")
+    for name in ("spark.ui.enabled", "spark.ui.showConsoleProgress"):
+        builder = builder.config(name, "false")
+    spark = builder.getOrCreate()
+    log = spark.read.parquet(folder)
+    seconds: dict[str, list[float]] = {"spark": [], "ours": []}
+    count = 0
+    for _ in range(1 + int(rounds)):
+        begin = perf_counter()
+        log.write.mode("overwrite").parquet(f"{out}/written")
+        middle = perf_counter()
+        count = encode_training(read_log(log)).entry_count
+        seconds["spark"].append(middle - begin)
+        seconds["ours"].append(perf_counter() - middle)
+    timed = {name: taken[1:] for name, taken in seconds.items()}
+    return {**timed, "rows": count, "peak": _resident("VmHWM")}
+
+
 def _load(folder: str) -> Any:
     """Return the log in no more memory than it takes, which Parquet would need."""
     import numpy as np
@@ -95,6 +120,8 @@ def _resident(field: str) -> int:
 if __name__ == "__main__":
     import json
 
-    tasks: dict[str, Any] = {"startup": startup, "memory": memory, "write": write, "train": train}
+    tasks: dict[str, Any] = {
+        "startup": startup, "memory": memory, "write": write, "train": train, "cross": cross,
+    }  # fmt: skip
     task = tasks[sys.argv[1]]
     print(json.dumps(task(*sys.argv[2:])))

@@ -23,7 +23,7 @@ from daskrec.history_features import (
     LogStatFeaturesProcessor,
 )
 from daskrec.metrics import MAP, NDCG, Coverage, HitRate, OfflineMetrics, PerUser, Surprisal
-from daskrec.models import KNN, PopRec
+from daskrec.models import KNN, ALSWrap, AssociationRulesItemRec, PopRec
 from daskrec.preparation import (
     CatFeaturesTransformer,
     DataPreparator,
@@ -201,6 +201,32 @@ def test_fallback() -> None:
         return Fallback(KNN(2), PopRec(), threshold=3).fit(log).predict(log, 6)
 
     same_rows(run(as_kind(LOG, "spark")), run(LOG))
+
+
+def test_what_models_tell_beside_lists(tmp_path: Any) -> None:
+    log = as_kind(LOG, "spark")
+    users, items = LOG[["user_idx"]].iloc[:9], LOG[["item_idx"]].iloc[:9]
+    model, plain = (ALSWrap(4, seed=1).fit(one) for one in (log, LOG))
+    found, length = model.get_features(as_kind(users, "spark"))
+    expected, _ = plain.get_features(users)
+    assert length == 4
+    assert found.dtypes == [("user_idx", "bigint"), ("user_factors", "array<float>")]
+    for one, two in zip(found.collect(), expected.itertuples(index=False), strict=True):
+        assert one["user_idx"] == two[0]
+        np.testing.assert_allclose(one["user_factors"], two[1], atol=1e-5)
+    nearest = model.get_nearest_items(as_kind(items, "spark"), 3, candidates=as_kind(LOG, "spark"))
+    assert kind_of(nearest) == "spark"
+    pairs = to_pandas(nearest)[["item_idx", "neighbour_item_idx"]]
+    wanted = plain.get_nearest_items(items["item_idx"], 3)[["item_idx", "neighbour_item_idx"]]
+    pd.testing.assert_frame_equal(pairs, wanted, check_dtype=False)
+    rules = AssociationRulesItemRec(min_item_count=1, min_pair_count=1)
+    told = rules.fit(log).get_pair_metrics
+    assert kind_of(told) == "spark"
+    same_rows(told, rules.fit(LOG).get_pair_metrics)
+    assert model.predict(log, 3, recs_file_path=str(tmp_path / "recs")) is None
+    recs = pd.read_parquet(tmp_path / "recs")
+    assert list(recs.columns) == ["user_idx", "item_idx", "relevance"]
+    assert len(recs) == len(plain.predict(LOG, 3))
 
 
 def test_optimize() -> None:
