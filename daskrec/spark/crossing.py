@@ -79,14 +79,15 @@ def from_spark(frame: Any, names: Sequence[str], whole: bool = False) -> SparkTa
         table = chosen.toArrow()
         return SparkTable(types.arrived(table, schema), schema, session)
     staging = Staging(session)
-    chosen.write.option("compression", staging.compression).parquet(staging.spark_url)
-    files = staging.files()
-    sizes = [_bytes_of(file) for file in files]
-    if whole or sum(sizes) <= config.get_bytes("collect-limit"):
-        table = read_files(files, names, schema)
-        staging.remove()
-        return SparkTable(table, schema, session)
-    empty = read_files(files[:1], names, schema).slice(0, 0)
+    with staging.kept():
+        chosen.write.option("compression", staging.compression).parquet(staging.spark_url)
+        files = staging.files()
+        sizes = [_bytes_of(file) for file in files]
+        if whole or sum(sizes) <= config.get_bytes("collect-limit"):
+            table = read_files(files, names, schema)
+            staging.remove()
+            return SparkTable(table, schema, session)
+        empty = read_files(files[:1], names, schema).slice(0, 0)
     return SparkParts(_grouped(files, sizes), staging, schema, empty, session)
 
 
@@ -97,9 +98,10 @@ def to_spark(table: pa.Table) -> Any:
     if schema is None and table.nbytes <= _SMALL and _takes_arrow(session, table):
         return session.createDataFrame(table)
     staging = Staging(session)
-    staging.make()
-    write_file(table, staging.file(0))
-    return _loaded(session, staging, schema)
+    with staging.kept():
+        staging.make()
+        write_file(table, staging.file(0))
+        return _loaded(session, staging, schema)
 
 
 def _loaded(session: Any, staging: Staging, schema: Any) -> Any:
@@ -131,11 +133,12 @@ def parts_to_spark(parts: Sequence[Any], empty: pa.Table) -> Any:
     """Return tasks that give Arrow tables as a frame of Spark, through files."""
     session = last_session()
     staging = Staging(session)
-    staging.make()
-    tasks = [runtime.task(_write_part, part, staging.file(n)) for n, part in enumerate(parts)]
-    write_file(types.for_spark(empty), staging.file(len(parts)))
-    runtime.compute(tasks, "results")
-    return _loaded(session, staging, types.nested(empty.schema))
+    with staging.kept():
+        staging.make()
+        tasks = [runtime.task(_write_part, part, staging.file(n)) for n, part in enumerate(parts)]
+        write_file(types.for_spark(empty), staging.file(len(parts)))
+        runtime.compute(tasks, "results")
+        return _loaded(session, staging, types.nested(empty.schema))
 
 
 def read_part(files: Sequence[str], names: Sequence[str], schema: Any, staging: Any) -> pa.Table:
@@ -179,13 +182,20 @@ def last_session() -> Any:
     LogError
         There is none.
     """
-    session = active_session() if _seen is None else _seen() or active_session()
+    session = None if _seen is None else _seen()
+    if session is None or _is_stopped(session):
+        session = active_session()
     if session is None:
         raise LogError(
             "the result is to be a frame of Spark, as the log of the fit was, and there is no "
             "session: start one (daskrec.session_handler.get_spark_session), or give a log"
         )
     return session
+
+
+def _is_stopped(session: Any) -> bool:
+    context = getattr(session, "_sc", None)  # Spark Connect has none
+    return context is not None and context._jsc is None
 
 
 def active_session() -> Any | None:

@@ -4,6 +4,8 @@ import os
 import tempfile
 import uuid
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from daskrec.engine import config
@@ -79,6 +81,15 @@ class Staging:
     def remove(self) -> None:
         """Remove the folder now."""
         self._removal()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Remove the folder if a block fails: a traceback may hold references to it for long."""
+        try:
+            yield
+        except BaseException:
+            self.remove()
+            raise
 
 
 class _Copy:

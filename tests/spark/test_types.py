@@ -194,14 +194,17 @@ def test_a_failure_in_the_middle_leaves_no_files(spark: Any, tmp_path: Any, way:
     )
     missing = spark.range(1000).selectExpr("id AS user_idx", "NULLIF(id, 5) AS item_idx")
     with dask.config.set({"daskrec.storage-path": str(tmp_path)}):
-        for log in (bad, missing):
-            failed = False
-            try:
-                PopRec().fit(log.repartition(3))
-            except Exception:
-                failed = True
-            assert failed
-            assert list(tmp_path.glob("daskrec*")) == []
+        with pytest.raises(Exception, match="no") as held:  # a traceback keeps what it refers to
+            PopRec().fit(bad.repartition(3))
+        assert list(tmp_path.glob("daskrec*")) == []
+        assert held.tb is not None
+        failed = False
+        try:
+            PopRec().fit(missing.repartition(3))
+        except LogError:
+            failed = True
+        assert failed
+        assert list(tmp_path.glob("daskrec*")) == []
 
 
 def test_executors_elsewhere_need_a_folder_that_both_see() -> None:
