@@ -22,10 +22,12 @@ class Recommender(BaseRecommender):
         Parameters
         ----------
         log
-            A frame of interactions (pandas, polars, Arrow or Dask), or a path or glob of
-            Parquet or CSV files, with the columns ``user_idx``, ``item_idx`` and, where
+            A frame of interactions (pandas, polars, Arrow, cuDF, Dask or Spark), or a path or
+            glob of Parquet or CSV files, with the columns ``user_idx``, ``item_idx`` and, where
             there is one, ``relevance`` (1 where there is none); other common spellings are
-            recognised. Ids are integers or strings, with any gaps.
+            recognised. Or a ``Dataset``, which every method takes in the place of a log, with
+            the later words ``dataset`` and ``queries``. Ids are integers or strings, with any
+            gaps.
 
         Returns
         -------

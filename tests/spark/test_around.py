@@ -9,13 +9,25 @@ import pandas as pd
 import pytest
 from support.logs import as_kind, kind_of, random_log, to_pandas
 
+from daskrec import compare
+from daskrec.distributions import item_distribution
 from daskrec.experiment import Experiment
 from daskrec.filters import (
     ConsecutiveDuplicatesFilter,
+    EntityDaysFilter,
+    GlobalDaysFilter,
+    InteractionEntriesFilter,
     LowRatingFilter,
     MinCountFilter,
     NumInteractionsFilter,
     QuantileItemsFilter,
+    TimePeriodFilter,
+    filter_between_dates,
+    filter_by_duration,
+    filter_by_user_duration,
+    filter_user_interactions,
+    min_entries,
+    min_rating,
 )
 from daskrec.history_features import (
     ConditionalPopularityProcessor,
@@ -30,7 +42,7 @@ from daskrec.preparation import (
     Indexer,
     ToNumericFeatureTransformer,
 )
-from daskrec.scenarios import Fallback
+from daskrec.scenarios import Fallback, TwoStagesScenario, fallback
 from daskrec.splitters import (
     ColdUserRandomSplitter,
     DateSplitter,
@@ -44,7 +56,15 @@ from daskrec.splitters import (
     TwoStageSplitter,
     UserSplitter,
 )
-from daskrec.utils import get_log_info, get_stats, get_top_k, get_top_k_recs, to_csr
+from daskrec.time import get_item_recency, smoothe_time
+from daskrec.utils import (
+    get_log_info,
+    get_stats,
+    get_top_k,
+    get_top_k_recs,
+    process_timestamp_column,
+    to_csr,
+)
 
 LOG = random_log(users=30, items=15, rows=250).assign(timestamp=lambda f: np.arange(len(f)))
 LOG["item_idx"] += 20
@@ -83,6 +103,23 @@ FRAMES = {
     "LowRatingFilter": lambda log: LowRatingFilter(3).transform(log),
     "QuantileItemsFilter": lambda log: QuantileItemsFilter().transform(log),
     "ConsecutiveDuplicatesFilter": lambda log: ConsecutiveDuplicatesFilter().transform(log),
+    "EntityDaysFilter": lambda log: EntityDaysFilter(0.001, entity_column="user_idx").transform(
+        log
+    ),
+    "GlobalDaysFilter": lambda log: GlobalDaysFilter(0.001).transform(log),
+    "TimePeriodFilter": lambda log: TimePeriodFilter(20, 190).transform(log),
+    "InteractionEntriesFilter": lambda log: InteractionEntriesFilter(
+        "user_idx", "item_idx", min_inter_per_user=4, min_inter_per_item=3
+    ).transform(log),
+    "min_entries": lambda log: min_entries(log, 6),
+    "min_rating": lambda log: min_rating(log, 3),
+    "filter_user_interactions": lambda log: filter_user_interactions(log, 3),
+    "filter_by_user_duration": lambda log: filter_by_user_duration(log, 0.001),
+    "filter_between_dates": lambda log: filter_between_dates(log, 20, 190),
+    "filter_by_duration": lambda log: filter_by_duration(log, 0.001),
+    "smoothe_time": lambda log: smoothe_time(log, decay=30),
+    "get_item_recency": lambda log: get_item_recency(log),
+    "process_timestamp_column": lambda log: process_timestamp_column(log, "timestamp"),
     "Indexer": lambda log: Indexer("user_idx", "item_idx").fit(log, log).transform(log),
     "LogStatFeaturesProcessor": _statistics,
     "get_top_k": lambda log: get_top_k(log, "user_idx", ["relevance", "item_idx"], 2),
@@ -93,6 +130,13 @@ FRAMES = {
 
 def same_rows(found: Any, expected: pd.DataFrame) -> None:
     assert kind_of(found) == "spark"
+    expected = expected.assign(
+        **{
+            n: expected[n].astype("datetime64[us]")
+            for n in expected
+            if expected[n].dtype.kind == "M"
+        }
+    )
     rows, columns = to_pandas(found), list(expected.columns)
     assert list(rows.columns) == columns
     pd.testing.assert_frame_equal(
@@ -227,6 +271,33 @@ def test_what_models_tell_beside_lists(tmp_path: Any) -> None:
     recs = pd.read_parquet(tmp_path / "recs")
     assert list(recs.columns) == ["user_idx", "item_idx", "relevance"]
     assert len(recs) == len(plain.predict(LOG, 3))
+
+
+def test_two_stages() -> None:
+    def run(log: Any) -> Any:
+        splitter = LastNSplitter(2)
+        scenario = TwoStagesScenario(splitter, [PopRec(), KNN(3)], num_negatives=5, seed=1)
+        return scenario.fit(log).predict(log, 3)
+
+    same_rows(run(as_kind(LOG, "spark")), run(LOG))
+
+
+def test_merged_lists(lists: Any) -> None:
+    train, test, recs = lists
+    other = KNN(3).fit(train).predict(train, 5, users=test)
+    found = fallback(as_kind(recs, "spark"), as_kind(other, "spark"), 5)
+    same_rows(found, fallback(recs, other, 5))
+
+
+def test_comparison(lists: Any) -> None:
+    train, test, _ = lists
+    there = as_kind(train, "spark"), as_kind(test, "spark")
+    found = compare([PopRec(), KNN(3)], *there, [NDCG()], k=3)
+    expected = compare([PopRec(), KNN(3)], train, test, [NDCG()], k=3)
+    pd.testing.assert_series_equal(found.results["NDCG@3"], expected.results["NDCG@3"])
+    assert kind_of(found.recommendations["KNN"]) == "spark"
+    told = item_distribution(there[0], as_kind(lists[2], "spark"), 3)
+    pd.testing.assert_frame_equal(told, item_distribution(train, lists[2], 3), check_dtype=False)
 
 
 def test_optimize() -> None:
