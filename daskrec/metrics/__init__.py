@@ -8,8 +8,8 @@
     found = evaluate([NDCG(), Recall(), Coverage(train)], recs, truth, [5, 10])
     found.mean("Recall", 5)
 
-Recommendations, truth and logs are frames of any kind (pandas, polars, Arrow, cuDF, Dask, Spark) or paths,
-and need not be of one kind.
+Recommendations, truth and logs are frames of any kind (pandas, polars, Arrow, cuDF, Dask, Spark) or
+paths, and need not be of one kind.
 """
 
 import importlib
