@@ -7,22 +7,17 @@ from typing import Any, TypeVar
 
 from daskrec.data.dataset import Dataset
 
-# The same of parameters.
-_PARAMETERS = {
-    "use_rating": "use_relevance",
-    "session_column": "session_col",
-    "add_cold_items": "add_cold",
-}
-
 Owner = TypeVar("Owner", bound=type)
 
-# What the later generation calls arguments.
+# What the later generation calls arguments, and parameters of constructors.
 _LATER = {
     "dataset": "log",
     "queries": "users",
     "train_dataset": "train",
     "test_dataset": "test",
 }
+_PARAMETERS = {"use_rating": "use_relevance", "session_column": "session_col"}
+# Arguments without names, where one is a dataset.
 _LISTS = ("log", "k", "users", "items", "filter_seen_items", "recs_file_path")
 _ORDER = {
     "fit": ("log", "user_features", "item_features"),

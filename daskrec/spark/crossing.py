@@ -14,6 +14,7 @@ from daskrec.engine.arrays import open_folder
 from daskrec.errors import LogError
 from daskrec.spark import types
 from daskrec.spark.staging import Staging
+from daskrec.spark.types import Origin
 
 _SMALL = 32 * 2**20  # bytes that go by Arrow alone, without files
 _PART = 32 * 2**20  # bytes of a part of a large frame, at least, where files are small
@@ -27,8 +28,6 @@ class SparkTable:
     """A frame of Spark that was evaluated, as rows in this process."""
 
     table: pa.Table
-    schema: Any
-    session: Any
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -44,19 +43,16 @@ class SparkParts:
         The files of each part.
     staging
         The folder that they lie in.
-    schema
-        The types of Spark.
+    origin
+        What the columns were in Spark.
     empty
         The columns without rows, as Arrow.
-    session
-        The session.
     """
 
     files: list[list[str]]
     staging: Staging
-    schema: Any
+    origin: Origin
     empty: pa.Table
-    session: Any
 
 
 def from_spark(frame: Any, names: Sequence[str], whole: bool = False) -> SparkTable | SparkParts:
@@ -75,20 +71,20 @@ def from_spark(frame: Any, names: Sequence[str], whole: bool = False) -> SparkTa
     remember(session)
     chosen = frame.selectExpr(*types.selection(frame.schema, list(names)))
     schema = types.only(frame.schema, names)
+    origin = Origin.of(schema)
     if _is_small(chosen, schema):
-        table = chosen.toArrow()
-        return SparkTable(types.arrived(table, schema), schema, session)
+        return SparkTable(types.arrived(chosen.toArrow(), origin))
     staging = Staging(session)
     with staging.kept():
         chosen.write.option("compression", staging.compression).parquet(staging.spark_url)
         files = staging.files()
         sizes = [_bytes_of(file) for file in files]
         if whole or sum(sizes) <= config.get_bytes("collect-limit"):
-            table = read_files(files, names, schema)
+            table = read_files(files, names, origin)
             staging.remove()
-            return SparkTable(table, schema, session)
-        empty = read_files(files[:1], names, schema).slice(0, 0)
-    return SparkParts(_grouped(files, sizes), staging, schema, empty, session)
+            return SparkTable(table)
+        empty = read_files(files[:1], names, origin).slice(0, 0)
+    return SparkParts(_grouped(files, sizes), staging, origin, empty)
 
 
 def to_spark(table: pa.Table) -> Any:
@@ -141,12 +137,12 @@ def parts_to_spark(parts: Sequence[Any], empty: pa.Table) -> Any:
         return _loaded(session, staging, types.nested(empty.schema))
 
 
-def read_part(files: Sequence[str], names: Sequence[str], schema: Any, staging: Any) -> pa.Table:
+def read_part(files: Sequence[str], names: Sequence[str], origin: Origin, staging: Any) -> pa.Table:
     """Read some columns of a part; the folder is an argument so that it stays until then."""
-    return read_files(files, names, schema)
+    return read_files(files, names, origin)
 
 
-def read_files(files: Iterable[str], names: Sequence[str], schema: Any) -> pa.Table:
+def read_files(files: Iterable[str], names: Sequence[str], origin: Origin) -> pa.Table:
     """Read columns of Parquet files, as they were in Spark."""
     tables = []
     for file in files:
@@ -154,7 +150,7 @@ def read_files(files: Iterable[str], names: Sequence[str], schema: Any) -> pa.Ta
         with fs.open(inside, "rb") as source:
             found = pq.read_table(source, columns=list(names)).select(list(names))
         tables.append(found.replace_schema_metadata(None))
-    return types.arrived(pa.concat_tables(tables), types.only(schema, names))
+    return types.arrived(pa.concat_tables(tables), origin)
 
 
 def write_file(table: pa.Table, file: str) -> None:

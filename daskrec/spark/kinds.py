@@ -105,7 +105,7 @@ class SparkPartsKind:
         """Return the parts as tasks that read their files."""
         names = list(names)
         return [
-            runtime.task(read_part, files, names, frame.schema, frame.staging)
+            runtime.task(read_part, files, names, frame.origin, frame.staging)
             for files in frame.files
         ]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -58,21 +59,41 @@ def selection(schema: Any, names: list[str]) -> list[str]:
     ]
 
 
-def arrived(table: pa.Table, schema: Any) -> pa.Table:
+@dataclass(frozen=True)
+class Origin:
+    """What the columns of a table were in Spark, for processes that may not have pyspark.
+
+    Parameters
+    ----------
+    instants
+        The points in time.
+    nested
+        The types of arrays, structures, vectors and the like, as JSON; None for no such.
+    """
+
+    instants: tuple[str, ...]
+    nested: str | None
+
+    @classmethod
+    def of(cls, schema: Any) -> "Origin":
+        """Read a schema of Spark."""
+        fields = schema.fields
+        instants = (f.name for f in fields if f.dataType.simpleString() == _INSTANT)
+        nested = [field for field in fields if arrow_type(field.dataType) is None]
+        return cls(tuple(instants), _struct(nested).json() if nested else None)
+
+
+def arrived(table: pa.Table, origin: Origin) -> pa.Table:
     """Return a table as it was before ``selection``.
 
     What Spark writes of its types beside the columns would be wrong as soon as one is changed. Of
-    arrays, structures, vectors and the like, which do not follow from the Arrow types, they are
-    kept under a key of our own.
+    those that do not follow from the Arrow types, they are kept under a key of our own.
     """
-    nested = [field for field in schema.fields if arrow_type(field.dataType) is None]
-    told = {_KEY: _struct(nested).json()} if nested else None
-    table = table.replace_schema_metadata(told)
-    for field in schema.fields:
-        if field.dataType.simpleString() == _INSTANT:
-            place = table.schema.get_field_index(field.name)
-            column = table.column(place).cast(_SIMPLE[_INSTANT])
-            table = table.set_column(place, field.name, column)
+    table = table.replace_schema_metadata({_KEY: origin.nested} if origin.nested else None)
+    for name in origin.instants:
+        place = table.schema.get_field_index(name)
+        if place >= 0:
+            table = table.set_column(place, name, table.column(place).cast(_SIMPLE[_INSTANT]))
     return table
 
 

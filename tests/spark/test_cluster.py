@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import dask
 import pytest
 from support import spark as sparks
 from support.logs import as_kind, assert_same, kind_of, random_log
 
 from benchmarks import crossing
+from daskrec.data import frames
 from daskrec.models import KNN, ALSWrap, PopRec
 from daskrec.splitters import RandomSplitter
 
@@ -30,6 +32,13 @@ def test_workers_read_the_files(
     for part, rows in zip(parts, RandomSplitter(0.3, seed=1).split(LOG), strict=True):
         assert part.count() == len(rows)
     assert list(tmp_path.glob("daskrec-spark*")) == []
+
+
+def test_tasks_do_not_need_pyspark(spark: Any) -> None:
+    with dask.config.set({"daskrec.collect-limit": 0}):
+        opened = frames.opened(as_kind(LOG, "spark"))
+    parts = frames.kind_of(opened).parts(opened, ["user_idx"])
+    assert b"pyspark" not in cloudpickle.dumps(parts)
 
 
 def test_the_benchmark_of_crossing(monkeypatch: Any) -> None:
