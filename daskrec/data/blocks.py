@@ -161,7 +161,8 @@ def make_block(
         The ids of the rows of the block.
     users, items
         Codes of one length: positions in ``user_ids``, and item codes. On the host or on a GPU,
-        as ``build_csr`` takes them.
+        as ``build_csr`` takes them; rows with a code of -1 are left out, but with times there
+        may be none.
     relevance
         float32 there, or None where every row counts 1.
     item_count

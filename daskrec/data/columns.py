@@ -32,6 +32,16 @@ class Names:
         return f"neighbour_{self.item}"
 
 
+@dataclass(frozen=True)
+class Roles:
+    """The columns of interactions by their roles; None for those that there are not."""
+
+    user: str
+    item: str
+    relevance: str | None
+    timestamp: str | None
+
+
 def find(columns: Sequence[str], role: str) -> str | None:
     """Return the column that plays a role, or None.
 

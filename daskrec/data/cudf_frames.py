@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from daskrec.data.kinds import Dtypes
 from daskrec.data.values import as_category, plain_array
 from daskrec.engine.arrays import Array, Arrays, Vector
 from daskrec.engine.backend import DeviceArray
-
-Dtypes = dict[str, Any]
 
 
 class CudfKind:
@@ -26,7 +25,6 @@ class CudfKind:
 
     name = "cudf"
     partitioned = False
-    on_gpu = True
 
     def owns(self, frame: Any) -> bool:
         """Tell whether an object is a cuDF frame."""

@@ -1,11 +1,11 @@
 """Interactions and features in one object, as today's scripts of the original hand them over."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from daskrec.data import columns as roles
 from daskrec.data import frames, ids, ranges
+from daskrec.data.columns import SPELLINGS, Roles
 from daskrec.data.ids import Ids
 from daskrec.data.once import reading_once
 from daskrec.data.rows import read_ids
@@ -19,16 +19,6 @@ _FRAMES = {
     FeatureSource.QUERY_FEATURES: "query_features",
     FeatureSource.ITEM_FEATURES: "item_features",
 }
-
-
-@dataclass(frozen=True)
-class Given:
-    """The columns of interactions by their roles; None for those that there are not."""
-
-    user: str
-    item: str
-    relevance: str | None
-    timestamp: str | None
 
 
 class Dataset:
@@ -135,10 +125,10 @@ class Dataset:
         )
 
     @property
-    def given(self) -> Given:
+    def roles(self) -> Roles:
         """The columns of the interactions by their roles."""
         schema = self.feature_schema
-        return Given(
+        return Roles(
             schema.query_id_column,
             schema.item_id_column,
             schema.interactions_rating_column,
@@ -147,20 +137,20 @@ class Dataset:
 
     def log(self) -> Any:
         """Return the interactions under names that are known everywhere here."""
-        return _renamed(self.interactions, vars(self.given), "interactions")
+        return _renamed(self.interactions, vars(self.roles), "interactions")
 
     def features(self, role: str) -> Any:
         """Return the features of ``"user"`` or ``"item"``, under such a name; None without any."""
-        given = self.given
+        named = self.roles
         if role == "user":
-            frame, name, source = self.query_features, given.user, FeatureSource.QUERY_FEATURES
+            frame, name, source = self.query_features, named.user, FeatureSource.QUERY_FEATURES
         else:
-            frame, name, source = self.item_features, given.item, FeatureSource.ITEM_FEATURES
+            frame, name, source = self.item_features, named.item, FeatureSource.ITEM_FEATURES
         if frame is None:
             return None
         wanted = self.feature_schema.filter(feature_source=source).columns
-        table = Table.of(frame, source.value)
-        extra = [n for n in table.names if n not in {name, *wanted}]
+        present = frames.kind_of(frame, source.value).columns(frame)
+        extra = [n for n in present if n not in {name, *wanted}]
         return _renamed(frame, {role: name}, source.value, extra)
 
     def _placed(self, schema: FeatureSchema) -> FeatureSchema:
@@ -229,12 +219,12 @@ def _renamed(frame: Any, names: dict[str, str | None], what: str, drop: Iterable
     known = {
         role: name
         for role, name in names.items()
-        if name is not None and name not in roles.SPELLINGS[role]
+        if name is not None and name not in SPELLINGS[role]
     }
     if not known and not list(drop):
         return frame
     table = Table.of(frame, what)
-    plan = tuple((roles.SPELLINGS[role][0], name) for role, name in known.items())
+    plan = tuple((SPELLINGS[role][0], name) for role, name in known.items())
     taken = [new for new, _ in plan if new in table.names]
     if taken:
         raise LogError(f"{what} has columns {taken} besides those that the schema calls so")

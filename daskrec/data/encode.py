@@ -14,7 +14,7 @@ import numpy as np
 
 from daskrec.data import exchange, ids, ranges
 from daskrec.data.blocks import Interactions, UserBlock, UserBlocks, make_block
-from daskrec.data.gpu_rows import Coded
+from daskrec.data.id_column import HostColumn, IdColumn
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.log import Log
 from daskrec.data.rows import Rows
@@ -61,7 +61,7 @@ def encode_training(
 def distinct_users(log: Log) -> ShardedIds:
     """Return the users of a log alone, in shards where they are many."""
     if log.rows is not None:
-        return ShardedIds.of(ranges.distinct(log.rows.in_place()[0]))
+        return ShardedIds.of(log.rows.in_place()[0].distinct())
     parts, found = ranges.survey_parts(log.parts)
     if not any(survey.row_count for survey in found):
         return ShardedIds.of(Ids(found[0].sample))
@@ -70,7 +70,7 @@ def distinct_users(log: Log) -> ShardedIds:
 
 
 def _users_of(rows: Rows) -> Ids:
-    return ranges.distinct(rows.in_place()[0])
+    return rows.in_place()[0].distinct()
 
 
 def warn_of_repeats(count: int, owner: str = "user") -> None:
@@ -104,14 +104,11 @@ def _encode_in_memory(
     )
 
 
-def _factorize_with(column: Array | Coded, more: Ids | None) -> tuple[Ids, DeviceArray]:
-    if isinstance(column, Coded):
-        known = column.known if more is None else ids.union([column.known, more])
-        return known, column.among(known)
+def _factorize_with(column: IdColumn, more: Ids | None) -> tuple[Ids, DeviceArray]:
     if more is None:
-        return ids.factorize(column)
-    known = ids.union([ids.distinct(column), more])
-    return known, known.encode(column)
+        return column.factorize()
+    known = ids.union([column.distinct(), more])
+    return known, column.among(known)
 
 
 def _even_cuts(indptr: Vector, count: int) -> Vector:
@@ -167,15 +164,11 @@ def block_of_pieces(
     graded = [piece.relevance for piece in pieces if piece.relevance is not None]
     relevance = np.concatenate(graded) if graded else None
     if users is None:
-        user_ids, codes = _factorize_with(column, ranges.all_ids(more))
+        user_ids, codes = _factorize_with(HostColumn(column), ranges.all_ids(more))
         timed = [piece.times for piece in pieces if piece.times is not None]
         times = np.concatenate(timed) if timed else None
         return make_block(user_ids, codes, items, relevance, item_count, times)
-    codes = users.encode(column)
-    wanted = codes >= 0
-    if relevance is not None:
-        relevance = relevance[wanted]
-    return make_block(users, codes[wanted], items[wanted], relevance, item_count)
+    return make_block(users, users.encode(column), items, relevance, item_count)
 
 
 def encode_history(
@@ -217,20 +210,10 @@ def encode_history(
 def _history_block(rows: Rows, item_ids: Ids, users: Ids | None) -> UserBlock:
     user_column, item_column, relevance = rows.in_place()
     if users is None:
-        users, codes = _factorize_with(user_column, None)
+        users, codes = user_column.factorize()
     else:
-        codes = _encode(users, user_column)
-    items = _encode(item_ids, item_column)
-    if isinstance(codes, np.ndarray):  # on a GPU unknown rows are left out where they are sorted
-        known = (codes >= 0) & (items >= 0)
-        if not known.all():
-            codes, items = codes[known], items[known]
-            relevance = None if relevance is None else relevance[known]
-    return make_block(users, codes, items, relevance, len(item_ids))
-
-
-def _encode(known: Ids, column: Array | Coded) -> DeviceArray:
-    return column.among(known) if isinstance(column, Coded) else known.encode(column)
+        codes = user_column.among(users)
+    return make_block(users, codes, item_column.among(item_ids), relevance, len(item_ids))
 
 
 def slice_blocks(block: UserBlock, item_ids: Ids, bounds: Array | None = None) -> UserBlocks:

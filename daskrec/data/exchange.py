@@ -4,7 +4,6 @@ Few pieces travel as tasks of their own: each partition is split once and each b
 its pieces. Where that would be too many tasks, Dask's shuffle moves them instead.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 
 from daskrec.data import ids
-from daskrec.data.gpu_rows import GpuRows
 from daskrec.data.ids import Ids
 from daskrec.data.rows import Faults, Rows
 from daskrec.engine import runtime
@@ -62,23 +60,7 @@ def split_rows(rows: Rows, item_ids: Shared[Ids], bounds: Array, timed: bool = F
         The partition has faults (a lazy log is checked when it is read).
     """
     rows.faults.raise_any("the log")
-    times = rows.times if timed else None
-    if isinstance(rows, GpuRows):
-        return rows.split(item_ids.get(), bounds, times)
-    codes = item_ids.get().encode(rows.items)
-    home = ids.route(bounds, rows.users)
-    count = len(bounds) + 1
-    home[codes < 0] = count  # beyond the last range: left out
-    order = np.argsort(home, kind="stable")
-    cuts = np.searchsorted(home[order], np.arange(count + 1))
-    pieces = []
-    for start, stop in itertools.pairwise(cuts):
-        mine = order[start:stop]
-        relevance = rows.relevance[mine] if rows.relevance is not None else None
-        moments = times[mine] if times is not None else None
-        items = codes[mine].astype(np.int32)
-        pieces.append(Rows(rows.users.take(mine), items, relevance, Faults(), times=moments))
-    return pieces
+    return rows.split(item_ids.get(), bounds, timed)
 
 
 def _by_shuffle(split: Sequence[Any], bounds: Array, timed: bool) -> list[Any]:

@@ -8,6 +8,7 @@ an Arrow array (strings, and whatever has missing values); the kinds translate.
 
 import importlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import dask
@@ -17,7 +18,7 @@ import pyarrow as pa
 from dask.delayed import Delayed
 
 from daskrec.data.cudf_frames import CudfKind
-from daskrec.data.kinds import Dtypes, Kind, PartitionedKind
+from daskrec.data.kinds import Dtypes, EvaluatedKind, Kind, PartitionedKind
 from daskrec.data.once import evaluated
 from daskrec.data.values import arrow_typed, as_category, pandas_array, plain_array
 from daskrec.engine.arrays import Arrays, Vector
@@ -269,10 +270,10 @@ def opened(frame: Any, names: Sequence[str] | None = None) -> Any:
     Others are returned as they are: to read the partitions of a Dask frame twice, see ``held``.
     """
     kind = find_kind(frame)
-    if kind is None or not hasattr(kind, "opened"):
+    if not isinstance(kind, EvaluatedKind):
         return frame
-    every = kind.columns(frame)
-    found = evaluated(frame, lambda names: kind.opened(frame, names), every)
+    every = kind.columns(frame)  # type: ignore[attr-defined]
+    found = evaluated(frame, partial(kind.opened, frame, every))
     wanted = every if names is None else list(dict.fromkeys(names))
     return kind.opened(frame, wanted) if found is None else found
 

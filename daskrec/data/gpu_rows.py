@@ -13,6 +13,7 @@ import numpy as np
 from daskrec.data import frames, ids
 from daskrec.data import rows as on_host
 from daskrec.data.ids import Ids
+from daskrec.data.kinds import GpuKind
 from daskrec.data.rows import Faults, Rows, Wanted
 from daskrec.engine.arrays import Array, Vector
 from daskrec.engine.backend import Backend, DeviceArray, borrow
@@ -21,7 +22,7 @@ _BYTES = 256  # that are free for each row when rows are read, so that later ste
 
 
 class Coded:
-    """A column of ids whose rows lie on a GPU.
+    """A column of ids whose rows lie on a GPU: an ``IdColumn``.
 
     Parameters
     ----------
@@ -41,9 +42,21 @@ class Coded:
     def __len__(self) -> int:
         return int(self.codes.shape[0])
 
-    def among(self, other: Ids) -> DeviceArray:
+    def distinct(self) -> Ids:
+        """Return the sorted distinct ids."""
+        return self.known
+
+    def factorize(self) -> tuple[Ids, DeviceArray]:
+        """Return the sorted distinct ids and the code of each row, on the device."""
+        return self.known, self.codes
+
+    def among(self, known: Ids) -> DeviceArray:
         """Return the code of each row among other ids, -1 where its id is not one of them."""
-        return self._each(other.encode(self.known.values))
+        return self._each(known.encode(self.known.values))
+
+    def examples(self) -> Array:
+        """Return the distinct ids."""
+        return self.known.values
 
     def routed(self, bounds: Array) -> DeviceArray:
         """Return the number of the range that each row falls in, as ``ids.route`` does."""
@@ -130,26 +143,12 @@ class GpuRows(Rows):
         return None if self._sessions is None else self._sessions.to_host()
 
     def in_place(self) -> tuple[Coded, Coded, DeviceArray | None]:
-        """Return users, items and relevance as they lie on the device."""
+        """Return users, items and relevance where they lie, which is on the device."""
         return *self._coded, self._graded
 
-    def examples(self) -> tuple[Array, Array]:
-        """Return the distinct users and items."""
-        users, items = self._coded
-        return users.known.values, items.known.values
-
-    def split(self, item_ids: Ids, bounds: Array, times: Vector | None) -> list[Rows]:
-        """Split the rows by ranges of users, on the device, and bring the pieces to the host.
-
-        Parameters
-        ----------
-        item_ids
-            What the items of the pieces are codes of; rows of other items are left out.
-        bounds
-            The first user id of each range but the first.
-        times
-            The times of the rows, where they are to go with them.
-        """
+    def split(self, item_ids: Ids, bounds: Array, timed: bool) -> list[Rows]:
+        """Split the rows on the device, and bring the pieces to the host; see ``Rows.split``."""
+        times = self.times if timed else None
         users, items, relevance = self.in_place()
         backend, xp, count = users.backend, users.backend.xp, len(bounds) + 1
         with backend.turn():
@@ -191,7 +190,7 @@ def read_rows(frame: Any, kind: str, wanted: Wanted, what: str) -> Rows:
     little room, and where there are faults, which are counted there.
     """
     source = frames.kind_named(kind)
-    if getattr(source, "on_gpu", False) and len(frame):
+    if isinstance(source, GpuKind) and len(frame):
         with borrow(math.inf, _BYTES * len(frame)) as gpu:
             rows = None if gpu is None else _read(gpu, source, frame, wanted, what)
         if rows is not None:

@@ -1,11 +1,12 @@
 """What daskrec asks of a kind of frame; ``data.frames`` knows which kinds there are."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from dask.delayed import Delayed
 
-from daskrec.engine.arrays import Arrays, Vector
+from daskrec.engine.arrays import Array, Arrays, Vector
+from daskrec.engine.backend import DeviceArray
 
 Dtypes: TypeAlias = dict[str, Any]
 
@@ -67,3 +68,25 @@ class PartitionedKind(Protocol):
 
     def assemble(self, parts: Sequence[Delayed], empty: Any) -> Any:
         """Make a lazy frame of partitions that look like ``empty``."""
+
+
+@runtime_checkable
+class EvaluatedKind(Protocol):
+    """What daskrec asks besides of a kind whose rows are computed anew whenever they are read."""
+
+    def opened(self, frame: Any, names: Sequence[str]) -> Any:
+        """Evaluate columns of a frame, and return a frame that holds them."""
+
+
+@runtime_checkable
+class GpuKind(Protocol):
+    """What daskrec asks besides of a kind whose rows lie on a GPU."""
+
+    def factorize(self, frame: Any, name: str) -> tuple[DeviceArray, Array] | None:
+        """Return the code of each row, on the GPU, and the distinct ids in the order of the codes.
+
+        None where values are missing.
+        """
+
+    def numbers(self, frame: Any, name: str) -> DeviceArray | None:
+        """Return a column as float32 on the GPU; None for other types, or missing values."""

@@ -13,8 +13,8 @@ from dask.delayed import Delayed
 
 from daskrec.data import columns as roles
 from daskrec.data import frames
-from daskrec.data.columns import Names
-from daskrec.data.dataset import Dataset, Given
+from daskrec.data.columns import Names, Roles
+from daskrec.data.dataset import Dataset
 from daskrec.data.gpu_rows import read_rows
 from daskrec.data.paths import open_frame
 from daskrec.data.rows import Rows, Wanted
@@ -129,7 +129,7 @@ def read_log(source: Any, what: str = "the log", needs: Needs = PLAIN) -> Log:
     frame = open_frame(source.interactions if isinstance(source, Dataset) else source, what)
     present = frames.kind_of(frame, what).columns(frame)
     if isinstance(source, Dataset):
-        given = source.given
+        given = source.roles
         names = Names(given.user, given.item, given.relevance or "rating")
     else:
         given = _find(present, what, needs)
@@ -151,7 +151,7 @@ def read_log(source: Any, what: str = "the log", needs: Needs = PLAIN) -> Log:
     return Log(layout, rows, [], timed=needs.time)
 
 
-def _find(present: Sequence[str], what: str, needs: Needs) -> Given:
+def _find(present: Sequence[str], what: str, needs: Needs) -> Roles:
     """Return the columns of a frame by their roles."""
     found = {}
     for role, other in (("user", needs.user), ("item", needs.item)):
@@ -160,10 +160,10 @@ def _find(present: Sequence[str], what: str, needs: Needs) -> Given:
             name = other
         found[role] = name or roles.require(present, role, what)
     rest = (roles.find(present, role) for role in ("relevance", "timestamp"))
-    return Given(found["user"], found["item"], *rest)
+    return Roles(found["user"], found["item"], *rest)
 
 
-def _wanted(given: Given, present: Sequence[str], what: str, needs: Needs) -> Wanted:
+def _wanted(given: Roles, present: Sequence[str], what: str, needs: Needs) -> Wanted:
     """Return the columns that are read."""
     rating = given.relevance if needs.relevance else None
     if needs.binary and rating is None:

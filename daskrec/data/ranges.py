@@ -12,7 +12,7 @@ import numpy as np
 
 from daskrec.data import ids
 from daskrec.data.blocks import Interactions, UserBlock
-from daskrec.data.gpu_rows import Coded
+from daskrec.data.id_column import HostColumn
 from daskrec.data.ids import Ids, ShardedIds
 from daskrec.data.rows import Faults, Rows
 from daskrec.engine import config, runtime
@@ -60,20 +60,13 @@ def survey_rows(rows: Rows) -> Survey:
     if not usable:
         return Survey(len(rows), rows.faults, Ids(rows.items[:0]), rows.users[:0])
     users, items, _ = rows.in_place()
-    return Survey(len(rows), rows.faults, distinct(items), sample_users(users))
+    sample = users.at_steps(_steps(len(rows)))
+    return Survey(len(rows), rows.faults, items.distinct(), sample)
 
 
-def distinct(column: Array | Coded) -> Ids:
-    """Return the sorted distinct ids of a column."""
-    return column.known if isinstance(column, Coded) else ids.distinct(column)
-
-
-def sample_users(users: Array | Coded) -> Array:
+def sample_users(users: Array) -> Array:
     """Return the users at even steps of the sorted rows."""
-    if isinstance(users, Coded):
-        return users.at_steps(_steps(len(users)))
-    known, codes = ids.factorize(users)
-    return known.decode(np.sort(codes)[_steps(len(codes))])
+    return HostColumn(users).at_steps(_steps(len(users)))
 
 
 def survey_block(block: UserBlock) -> Survey:

@@ -4,6 +4,7 @@ Faults are counted and not raised, so that one error can tell of all faults of a
 partitions.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from daskrec.data import frames
+from daskrec.data import frames, ids
+from daskrec.data.id_column import HostColumn, IdColumn
+from daskrec.data.ids import Ids
 from daskrec.data.moments import as_numbers, read_times
 from daskrec.engine.arrays import Array, Arrays, Vector
+from daskrec.engine.backend import DeviceArray
 from daskrec.errors import LogError
 
 _SHOWN = 3  # offenders that an error names
@@ -87,13 +91,41 @@ class Rows:
     def __len__(self) -> int:
         return len(self.users)
 
-    def in_place(self) -> tuple[Any, Any, Any]:
-        """Return users, items and relevance as they lie, which is on the host."""
-        return self.users, self.items, self.relevance
+    def in_place(self) -> tuple[IdColumn, IdColumn, DeviceArray | None]:
+        """Return users, items and relevance where they lie, which is on the host."""
+        return HostColumn(self.users), HostColumn(self.items), self.relevance
 
-    def examples(self) -> tuple[Array, Array]:
-        """Return users and items, or some of each, which show of what type ids are."""
-        return self.users, self.items
+    def split(self, item_ids: Ids, bounds: Array, timed: bool) -> "list[Rows]":
+        """Split the rows by ranges of users.
+
+        Parameters
+        ----------
+        item_ids
+            What the items of the pieces are codes of; rows of other items are left out.
+        bounds
+            The first user id of each range but the first.
+        timed
+            The times go with the rows.
+
+        Returns
+        -------
+        list of Rows
+            One for each range, on the host.
+        """
+        codes = item_ids.encode(self.items)
+        home = ids.route(bounds, self.users)
+        count = len(bounds) + 1
+        home[codes < 0] = count  # beyond the last range: left out
+        order = np.argsort(home, kind="stable")
+        cuts = np.searchsorted(home[order], np.arange(count + 1))
+        pieces = []
+        for start, stop in itertools.pairwise(cuts):
+            mine = order[start:stop]
+            relevance = self.relevance[mine] if self.relevance is not None else None
+            times = self.times[mine] if timed and self.times is not None else None
+            items = codes[mine].astype(np.int32)
+            pieces.append(Rows(self.users.take(mine), items, relevance, Faults(), times=times))
+        return pieces
 
     def by_session(self) -> "Rows":
         """Return the same rows with sessions in the place of users."""

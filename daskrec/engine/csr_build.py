@@ -25,8 +25,8 @@ def build_csr(
     Parameters
     ----------
     rows, columns
-        Codes, in any order: arrays of the host, or all of a GPU. On a GPU entries with a code
-        of -1 are left out; on the host there may be none.
+        Codes, in any order: arrays of the host, or all of a GPU. Entries with a code of -1 are
+        left out.
     values
         float32 values, or None for ones. Values of a repeated place are added in float64
         in ascending order, so that the order of the rows does not show in the sum.
@@ -53,17 +53,13 @@ def build_csr(
         with borrow(math.inf if there else _WORK * count, on_gpu.BYTES * count) as gpu:
             if gpu is not None:
                 return on_gpu.build_csr(gpu, rows, columns, values, height, width)
-    if there:
-        rows, columns, values = _to_host(rows, columns, values)
-    return _build(rows, columns, values, height, width)
-
-
-def _to_host(
-    rows: DeviceArray, columns: DeviceArray, values: DeviceArray | None
-) -> tuple[Vector, Vector, Vector | None]:
     rows, columns = on_host(rows), on_host(columns)
-    known = (rows >= 0) & (columns >= 0)
-    return rows[known], columns[known], None if values is None else on_host(values)[known]
+    values = None if values is None else on_host(values)
+    if min(rows.min(initial=0), columns.min(initial=0)) < 0:
+        known = (rows >= 0) & (columns >= 0)
+        rows, columns = rows[known], columns[known]
+        values = None if values is None else values[known]
+    return _build(rows, columns, values, height, width)
 
 
 def _build(

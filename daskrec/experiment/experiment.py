@@ -125,9 +125,11 @@ class Experiment:
             A frame or a column is missing, values cannot be used, or the truth has no rows.
         """
         plan = self._plan
-        with reading_once(self._memo):
-            found = self._evaluate(recs)
-        self._memo.pop(id(recs), None)
+        try:
+            with reading_once(self._memo):
+                found = self._evaluate(recs)
+        finally:
+            self._memo.pop(id(recs), None)
         row: dict[str, float] = {}
         for one in plan.measured:
             for k in one.ks:

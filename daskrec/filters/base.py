@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+from daskrec.data.once import undone_on_failure
 from daskrec.data.tables import Table
 
 
@@ -36,8 +37,9 @@ class Filter(ABC):
             A column is missing, or ids or times are missing or cannot be used. Values of a
             Dask frame are checked when the result is computed.
         """
-        table = Table.of(interactions)
-        return table.filter(self.masks(table))
+        with undone_on_failure():
+            table = Table.of(interactions)
+            return table.filter(self.masks(table))
 
     @abstractmethod
     def masks(self, table: Table) -> list[Any]:

@@ -151,9 +151,9 @@ class Asked:
             return None
         read = log if isinstance(log, Log) else logs.read_log(log, needs=self._needs)
         if read.rows is not None and len(read.rows):
-            users, items = read.rows.examples()
-            ids.same_kind(self.catalogue.item_ids.get().values, items)
-            ids.same_kind(self.catalogue.some_users.values, users)
+            users, items, _ = read.rows.in_place()
+            ids.same_kind(self.catalogue.item_ids.get().values, items.examples())
+            ids.same_kind(self.catalogue.some_users.values, users.examples())
         return read
 
     def choose_users(self, users: Any) -> Ids | ShardedIds | None:

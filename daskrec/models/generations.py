@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from daskrec.data.dataset import Dataset
+from daskrec.data.once import undone_on_failure
 
 Owner = TypeVar("Owner", bound=type)
 
@@ -70,6 +71,7 @@ def _accepting(method: Callable[..., Any], plain: bool) -> Callable[..., Any]:
     signature = inspect.signature(method)
 
     @wraps(method)
+    @undone_on_failure()
     def call(self: Any, *args: Any, **options: Any) -> Any:
         later = options.keys() & (_LATER.keys() - signature.parameters.keys())
         if not later and not any(isinstance(one, Dataset) for one in (*args, *options.values())):

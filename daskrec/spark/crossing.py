@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from daskrec.data.once import undone_on_failure
 from daskrec.engine import config, runtime
 from daskrec.engine.arrays import open_folder
 from daskrec.errors import LogError
@@ -55,6 +56,7 @@ class SparkParts:
     empty: pa.Table
 
 
+@undone_on_failure()
 def from_spark(frame: Any, names: Sequence[str], whole: bool = False) -> SparkTable | SparkParts:
     """Evaluate columns of a frame of Spark, once.
 
@@ -75,18 +77,18 @@ def from_spark(frame: Any, names: Sequence[str], whole: bool = False) -> SparkTa
     if _is_small(chosen, schema):
         return SparkTable(types.arrived(chosen.toArrow(), origin))
     staging = Staging(session)
-    with staging.kept():
-        chosen.write.option("compression", staging.compression).parquet(staging.spark_url)
-        files = staging.files()
-        sizes = [_bytes_of(file) for file in files]
-        if whole or sum(sizes) <= config.get_bytes("collect-limit"):
-            table = read_files(files, names, origin)
-            staging.remove()
-            return SparkTable(table)
-        empty = read_files(files[:1], names, origin).slice(0, 0)
+    chosen.write.option("compression", staging.compression).parquet(staging.spark_url)
+    files = staging.files()
+    sizes = [_bytes_of(file) for file in files]
+    if whole or sum(sizes) <= config.get_bytes("collect-limit"):
+        table = read_files(files, names, origin)
+        staging.remove()
+        return SparkTable(table)
+    empty = read_files(files[:1], names, origin).slice(0, 0)
     return SparkParts(_grouped(files, sizes), staging, origin, empty)
 
 
+@undone_on_failure()
 def to_spark(table: pa.Table) -> Any:
     """Return rows as a frame of Spark."""
     session = last_session()
@@ -94,10 +96,9 @@ def to_spark(table: pa.Table) -> Any:
     if schema is None and table.nbytes <= _SMALL and _takes_arrow(session, table):
         return session.createDataFrame(table)
     staging = Staging(session)
-    with staging.kept():
-        staging.make()
-        write_file(table, staging.file(0))
-        return _loaded(session, staging, schema)
+    staging.make()
+    write_file(table, staging.file(0))
+    return _loaded(session, staging, schema)
 
 
 def _loaded(session: Any, staging: Staging, schema: Any) -> Any:
@@ -125,16 +126,16 @@ def _loaded(session: Any, staging: Staging, schema: Any) -> Any:
     return kept
 
 
+@undone_on_failure()
 def parts_to_spark(parts: Sequence[Any], empty: pa.Table) -> Any:
     """Return tasks that give Arrow tables as a frame of Spark, through files."""
     session = last_session()
     staging = Staging(session)
-    with staging.kept():
-        staging.make()
-        tasks = [runtime.task(_write_part, part, staging.file(n)) for n, part in enumerate(parts)]
-        write_file(types.for_spark(empty), staging.file(len(parts)))
-        runtime.compute(tasks, "results")
-        return _loaded(session, staging, types.nested(empty.schema))
+    staging.make()
+    tasks = [runtime.task(_write_part, part, staging.file(n)) for n, part in enumerate(parts)]
+    write_file(types.for_spark(empty), staging.file(len(parts)))
+    runtime.compute(tasks, "results")
+    return _loaded(session, staging, types.nested(empty.schema))
 
 
 def read_part(files: Sequence[str], names: Sequence[str], origin: Origin, staging: Any) -> pa.Table:

@@ -4,10 +4,9 @@ import os
 import tempfile
 import uuid
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
+from daskrec.data.once import on_failure
 from daskrec.engine import config
 from daskrec.engine.arrays import open_folder
 from daskrec.errors import StorageError
@@ -18,6 +17,8 @@ _HADOOP = {"s3": "s3a", "gcs": "gs", "abfs": "abfss"}  # what fsspec calls other
 
 class Staging:
     """A folder for the files of one frame, which is removed with the last reference to it.
+
+    It is removed as well if the call fails that it is made in (see ``data.once``).
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ class Staging:
         root = config.get("storage-path") or _folder_here(session)
         self.url = f"{str(root).rstrip('/')}/daskrec-spark-{uuid.uuid4().hex}"
         self._removal = weakref.finalize(self, _remove, self.url, os.getpid())
+        on_failure(self.remove)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Copy, (self.url,)
@@ -81,15 +83,6 @@ class Staging:
     def remove(self) -> None:
         """Remove the folder now."""
         self._removal()
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Remove the folder if a block fails: a traceback may hold references to it for long."""
-        try:
-            yield
-        except BaseException:
-            self.remove()
-            raise
 
 
 class _Copy:

@@ -14,6 +14,7 @@ import numpy as np
 
 from daskrec.data.groups import Groups
 from daskrec.data.ids import Ids, factorize
+from daskrec.data.once import undone_on_failure
 from daskrec.data.order_statistics import words
 from daskrec.data.rows import Faults, check_ids, read_ids
 from daskrec.data.tables import Table, each, timestamps
@@ -119,6 +120,7 @@ class Splitter(BaseSplitter):
     def _sides(self, table: Table, names: Columns) -> list[Any]:
         """Return for each part the side of each row (int8), or a task that gives it."""
 
+    @undone_on_failure()
     def split(self, interactions: Any) -> tuple[Any, Any]:
         """Cut a log into two.
 

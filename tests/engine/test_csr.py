@@ -85,6 +85,20 @@ def test_the_order_of_the_rows_does_not_show(drawn, random):
     assert one_repeats.tolist() == two_repeats.tolist()
 
 
+@pytest.mark.parametrize("graded", [True, False])
+def test_entries_without_a_code_are_left_out(graded):
+    rng = np.random.default_rng(3)
+    rows, columns = rng.integers(-1, 4, 60), rng.integers(-1, 3, 60)
+    values = rng.standard_normal(60).astype(np.float32) if graded else None
+    known = (rows >= 0) & (columns >= 0)
+    found, repeats = build_csr(rows, columns, values, 4, 3)
+    some = values[known] if graded else None
+    expected, counts = build_csr(rows[known], columns[known], some, 4, 3)
+    assert np.array_equal(scipy_of(found).toarray(), scipy_of(expected).toarray())
+    assert repeats.tolist() == counts.tolist()
+    assert repeats.sum() == known.sum() < 60
+
+
 def test_a_sum_of_repeats_is_taken_in_float64():
     values = np.array([2.0**24, 1, 1, -(2.0**24)], dtype=np.float32)
     zeros = np.zeros(4, dtype=np.int64)

@@ -11,6 +11,7 @@ import pytest
 from support.logs import random_log
 
 from daskrec import compare
+from daskrec.data import Dataset, FeatureHint, FeatureInfo, FeatureSchema, FeatureType
 from daskrec.distributions import item_distribution
 from daskrec.experiment import Experiment
 from daskrec.history_features import HistoryBasedFeaturesProcessor
@@ -33,6 +34,20 @@ RENAMED = LOG.rename(columns={"user_idx": "user_id", "item_idx": "item_id"})
 
 def _twice(log: Any) -> Any:
     return Indexer("user_idx", "item_idx").fit(log, log)
+
+
+def _dataset(frame: Callable[..., Any]) -> Any:
+    """Fit on a dataset whose features have columns that the schema does not mention."""
+    schema = FeatureSchema(
+        [
+            FeatureInfo("user_idx", FeatureType.CATEGORICAL, FeatureHint.QUERY_ID),
+            FeatureInfo("item_idx", FeatureType.CATEGORICAL, FeatureHint.ITEM_ID),
+            FeatureInfo("age", FeatureType.NUMERICAL),
+        ]
+    )
+    users = frame(USERS.assign(other=1))
+    dataset = Dataset(schema, frame(LOG), users, check_consistency=False)
+    return LightFMWrap(no_components=4, random_state=1, epochs=1).fit(dataset)
 
 
 class Counted:
@@ -148,6 +163,7 @@ CALLS: dict[str, Callable[[Callable[..., Any]], Any]] = {
     "TimeSplitter": lambda frame: TimeSplitter(0.2, drop_cold_items=True).split(frame(LOG)),
     "KFolds": lambda frame: list(KFolds(3, seed=1).split(frame(LOG))),
     "Indexer": lambda frame: Indexer("user_idx", "item_idx").fit(frame(LOG), frame(LOG)),
+    "a dataset": _dataset,
     "the same frame twice": lambda frame: _twice(frame(LOG)),
     "DataPreparator": lambda frame: DataPreparator()(frame(LOG), frame(USERS)),
     "DataPreparator without renaming": lambda frame: DataPreparator()(frame(RENAMED)),

@@ -19,7 +19,7 @@ from daskrec.filters import MinCountFilter
 from daskrec.models import PopRec
 from daskrec.spark import crossing
 from daskrec.spark.staging import Staging
-from daskrec.splitters import TimeSplitter
+from daskrec.splitters import RandomSplitter, TimeSplitter
 
 UTC = datetime.UTC
 MOMENTS = [datetime.datetime(2020, 1, day, 23, 30, 0, 123456, tzinfo=UTC) for day in (1, 2, 3)]
@@ -193,18 +193,18 @@ def test_a_failure_in_the_middle_leaves_no_files(spark: Any, tmp_path: Any, way:
         "CAST(id AS INT) AS user_idx", "IF(id = 900, raise_error('no'), id) AS item_idx"
     )
     missing = spark.range(1000).selectExpr("id AS user_idx", "NULLIF(id, 5) AS item_idx")
+    nobody = spark.range(1000).selectExpr("NULLIF(id, 5) AS user_idx", "id AS item_idx")
     with dask.config.set({"daskrec.storage-path": str(tmp_path)}):
-        with pytest.raises(Exception, match="no") as held:  # a traceback keeps what it refers to
-            PopRec().fit(bad.repartition(3))
-        assert list(tmp_path.glob("daskrec*")) == []
-        assert held.tb is not None
-        failed = False
-        try:
-            PopRec().fit(missing.repartition(3))
-        except LogError:
-            failed = True
-        assert failed
-        assert list(tmp_path.glob("daskrec*")) == []
+        for log, text in ((bad, "no"), (missing, "missing ids")):
+            with pytest.raises(Exception, match=text) as held:  # which holds the traceback
+                PopRec().fit(log.repartition(3))
+            assert held.tb is not None
+            assert list(tmp_path.glob("daskrec*")) == []
+        for split in (RandomSplitter(0.3), MinCountFilter(2)):
+            call = split.split if hasattr(split, "split") else split.transform
+            with pytest.raises(Exception, match="missing ids") as held:
+                call(nobody.repartition(3))
+            assert list(tmp_path.glob("daskrec*")) == []
 
 
 def test_executors_elsewhere_need_a_folder_that_both_see() -> None:
