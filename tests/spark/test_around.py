@@ -34,7 +34,23 @@ from daskrec.history_features import (
     HistoryBasedFeaturesProcessor,
     LogStatFeaturesProcessor,
 )
-from daskrec.metrics import MAP, NDCG, Coverage, HitRate, OfflineMetrics, PerUser, Surprisal
+from daskrec.metrics import (
+    MAP,
+    MRR,
+    NDCG,
+    CategoricalDiversity,
+    Coverage,
+    HitRate,
+    Novelty,
+    OfflineMetrics,
+    PerUser,
+    Precision,
+    Recall,
+    RocAuc,
+    Surprisal,
+    Unexpectedness,
+    evaluate,
+)
 from daskrec.models import KNN, ALSWrap, AssociationRulesItemRec, PopRec
 from daskrec.preparation import (
     CatFeaturesTransformer,
@@ -179,6 +195,19 @@ def test_features_of_histories() -> None:
     same_rows(conditional.transform(as_kind(joined, "spark")), conditional.transform(joined))
 
 
+def test_a_column_of_dates() -> None:
+    days = LOG.assign(timestamp=pd.to_datetime(LOG["timestamp"] * 86400, unit="s"))
+    dated = days["timestamp"].dt.strftime("%Y-%m-%d")
+    there = as_kind(days.assign(timestamp=dated), "spark")
+    there = there.withColumn("timestamp", there["timestamp"].cast("date"))
+    for found, expected in zip(
+        TimeSplitter(0.3).split(there), TimeSplitter(0.3).split(days), strict=True
+    ):
+        assert dict(found.dtypes)["timestamp"] == "date"
+        rows = sorted((row["user_idx"], row["item_idx"]) for row in found.collect())
+        assert rows == sorted(zip(expected["user_idx"], expected["item_idx"], strict=True))
+
+
 def test_features_of_categories() -> None:
     for make in (lambda: CatFeaturesTransformer(["kind"]), ToNumericFeatureTransformer):
         given, made = as_kind(FEATURES, "spark"), make()
@@ -217,6 +246,23 @@ def test_metrics(lists: Any) -> None:
     same_rows(found, expected)
     whole = OfflineMetrics([NDCG([2]), Coverage([2])])
     assert whole(sparks[2], sparks[1], sparks[0]) == whole(recs, test, train)
+
+
+def test_every_metric(lists: Any) -> None:
+    train, test, recs = lists
+    base = KNN(3).fit(train).predict(train, 5, users=test)
+    recs = recs.assign(category=recs["item_idx"] % 3)
+    sparks = [as_kind(frame, "spark") for frame in (train, test, recs, base)]
+
+    def values(train: Any, test: Any, recs: Any, base: Any) -> dict[str, float]:
+        metrics = [MAP(), MRR(), NDCG(), HitRate(), Precision(), Recall(), RocAuc()]
+        metrics += [Coverage(train), Surprisal(train), Novelty(train), Unexpectedness(base)]
+        found = evaluate([*metrics, CategoricalDiversity()], recs, test, 4)
+        return {str(one): found.mean(str(one), 4) for one in [*metrics, CategoricalDiversity()]}
+
+    assert values(*sparks) == pytest.approx(values(train, test, recs, base), rel=1e-12)
+    told = NDCG().user_distribution(sparks[0], sparks[2], sparks[1], 4)
+    pd.testing.assert_frame_equal(told, NDCG().user_distribution(train, recs, test, 4))
 
 
 def test_experiment(lists: Any) -> None:
