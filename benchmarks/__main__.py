@@ -31,11 +31,16 @@ TABLES = (
 LONG = ("strong", "neural_quality", "neural_scale", "crossing")
 # Commands with options of their own.
 COMMANDS = ("gpu", "leaderboard", "migration", "original")
+# Commands of engines against engines.
+SUITE = ("spark",)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run tables, or one of the commands; return 1 if a goal is missed."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in SUITE:
+        command = importlib.import_module(f"benchmarks.suite.{arguments[0]}")
+        return int(command.main(arguments[1:]))
     if arguments and arguments[0] in COMMANDS:
         command = importlib.import_module(f"benchmarks.{arguments[0]}")
         return int(command.main(arguments[1:]))

@@ -1,0 +1,46 @@
+"""Engines that are compared: each a module here, run as a process in an environment of its own.
+
+An engine is a module with the functions of ``Engine``. It imports its library and what a scientific
+Python brings (numpy, pandas, pyarrow, scipy), and nothing of daskrec but where it is daskrec.
+
+::
+
+    environments   what each engine installs, and its interpreter
+    launch         starts a job, watches its memory, ends it at its limit, returns a record
+    worker         what runs in the environment: loads, warms up, fits and predicts, with clocks
+    clock          wall and CPU seconds of a process and of those that it started
+    watch          the memory of such a tree of processes
+"""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+USER, ITEM, RELEVANCE, TIME = "user_idx", "item_idx", "relevance", "timestamp"
+
+
+class Engine(Protocol):
+    """What the module of an engine has."""
+
+    # Distributions whose versions are told.
+    LIBRARIES: tuple[str, ...]
+
+    def start(self, folder: Path, threads: int) -> None:
+        """Start what the library needs once, such as a session; imports are done before."""
+
+    def load(self, folder: Path, job: dict[str, Any]) -> Any:
+        """Return a prepared log as the library takes it."""
+
+    def fit(self, log: Any, job: dict[str, Any]) -> Any:
+        """Return the fitted model of a job."""
+
+    def predict(self, model: Any, log: Any, job: dict[str, Any]) -> Any:
+        """Return lists of ``job["k"]`` items for all users, computed to the last."""
+
+    def frame(self, lists: Any) -> Any:
+        """Return lists as a pandas frame of users, items and relevance; it is off the clock."""
+
+    def tune(self, log: Any, job: dict[str, Any]) -> dict[str, Any]:
+        """Return the best parameters of a search; only engines that have one."""
+
+    def stop(self) -> None:
+        """End what ``start`` started."""

@@ -1,0 +1,56 @@
+"""daskrec, from frames of pandas."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+LIBRARIES = ("daskrec", "dask", "numba", "numpy", "pandas", "scipy")
+
+
+def start(folder: Path, threads: int) -> None:
+    """Import the models."""
+    importlib.import_module("daskrec.models")
+
+
+def stop() -> None:
+    """Nothing runs on."""
+
+
+def load(folder: Path, job: dict[str, Any]) -> Any:
+    """Return the log and features."""
+    import pandas as pd
+
+    features = None
+    if job.get("features"):
+        features = pd.read_parquet(folder / "features.parquet")
+    return SimpleNamespace(log=pd.read_parquet(folder / f"{job['log']}.parquet"), features=features)
+
+
+def fit(log: Any, job: dict[str, Any]) -> Any:
+    """Return the fitted model of a job."""
+    return model_of(job).fit(log.log, **given(log))
+
+
+def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
+    """Return lists for all users."""
+    return model.predict(log=log.log, k=job["k"], **given(log), **job.get("options", {}))
+
+
+def frame(lists: Any) -> Any:
+    """Return lists as they are."""
+    return lists
+
+
+def given(log: Any) -> dict[str, Any]:
+    """Return what calls take besides the log."""
+    return {} if log.features is None else {"user_features": log.features}
+
+
+def model_of(job: dict[str, Any]) -> Any:
+    """Return the model of a job, not fitted."""
+    models = importlib.import_module("daskrec.models")
+    if job["class"] == "ImplicitWrap":
+        inner = importlib.import_module("benchmarks.engines.wrapped").implicit_model(job["params"])
+        return models.ImplicitWrap(inner)
+    return getattr(models, job["class"])(**job["params"])

@@ -1,0 +1,51 @@
+"""daskrec, from frames of Spark and to them."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.engines import ITEM, RELEVANCE, USER, session
+from benchmarks.engines.daskrec import given, model_of
+
+LIBRARIES = ("daskrec", "pyspark", "dask", "numba", "numpy", "pandas", "scipy")
+_state: dict[str, Any] = {}
+
+
+def start(folder: Path, threads: int) -> None:
+    """Start Spark and import the models."""
+    _state["spark"] = session.start(folder, threads)
+    importlib.import_module("daskrec.models")
+
+
+def stop() -> None:
+    """End Spark."""
+    _state.pop("spark").stop()
+
+
+def load(folder: Path, job: dict[str, Any]) -> Any:
+    """Return the log and features, in memory of Spark."""
+    read = _state["spark"].read
+    features = None
+    if job.get("features"):
+        features = session.cached(read.parquet(str(folder / "features.parquet")))
+    log = session.cached(read.parquet(str(folder / f"{job['log']}.parquet")))
+    return SimpleNamespace(log=log, features=features)
+
+
+def fit(log: Any, job: dict[str, Any]) -> Any:
+    """Return the fitted model of a job."""
+    return model_of(job).fit(log.log, **given(log))
+
+
+def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
+    """Return lists for all users, in memory of Spark."""
+    options = job.get("options", {})
+    return session.cached(model.predict(log=log.log, k=job["k"], **given(log), **options))
+
+
+def frame(lists: Any) -> Any:
+    """Return lists as a pandas frame, and let Spark forget them."""
+    found = lists.select(USER, ITEM, RELEVANCE).toPandas()
+    lists.unpersist()
+    return found

@@ -1,0 +1,100 @@
+"""The original, RePlay on Spark: its models and its experimental ones."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.engines import ITEM, RELEVANCE, TIME, USER, session
+
+LIBRARIES = ("replay-rec", "pyspark", "numpy", "pandas", "torch", "implicit", "lightfm-next")
+_EXPERIMENTAL = "replay.experimental.models"
+_PLACES = {"LightFMWrap": f"{_EXPERIMENTAL}.lightfm_wrap"}
+_state: dict[str, Any] = {}
+
+
+def start(folder: Path, threads: int) -> None:
+    """Start Spark, and make it the session that the original takes."""
+    spark = session.start(folder, threads)
+    for module in ("replay.utils.session_handler", "replay.experimental.utils.session_handler"):
+        importlib.import_module(module).State(spark)
+    importlib.import_module("replay.models")
+    importlib.import_module("replay.experimental.models")
+    _state["spark"] = spark
+
+
+def stop() -> None:
+    """End Spark."""
+    _state.pop("spark").stop()
+
+
+def load(folder: Path, job: dict[str, Any]) -> Any:
+    """Return the log, the users to serve and features, in memory of Spark."""
+    read = _state["spark"].read
+    log = session.cached(read.parquet(str(folder / f"{job['log']}.parquet")))
+    features = None
+    if job.get("features"):
+        features = session.cached(read.parquet(str(folder / "features.parquet")))
+    return SimpleNamespace(
+        log=log,
+        users=session.cached(log.select(USER).distinct()),
+        features=features,
+        items=folder / "items.parquet",
+    )
+
+
+def fit(log: Any, job: dict[str, Any]) -> Any:
+    """Return the fitted model of a job."""
+    model = _model(job)
+    if _is_experimental(model):
+        model.fit(log.log)
+    else:
+        model.fit(_dataset(log))
+    return model
+
+
+def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
+    """Return lists for all users, in memory of Spark."""
+    options = job.get("options", {})
+    if _is_experimental(model):
+        return session.cached(model.predict(log.log, job["k"], users=log.users, **options))
+    return session.cached(model.predict(_dataset(log), job["k"], queries=log.users, **options))
+
+
+def frame(lists: Any) -> Any:
+    """Return lists as a pandas frame, and let Spark forget them."""
+    found = lists.select(USER, ITEM, RELEVANCE).toPandas()
+    lists.unpersist()
+    return found
+
+
+def _model(job: dict[str, Any]) -> Any:
+    name, params = job["class"], job["params"]
+    core = importlib.import_module("replay.models")
+    if name == "ImplicitWrap":
+        inner = importlib.import_module("benchmarks.engines.wrapped").implicit_model(params)
+        return importlib.import_module(_EXPERIMENTAL).ImplicitWrap(inner)
+    if hasattr(core, name):
+        return getattr(core, name)(**params)
+    return getattr(importlib.import_module(_PLACES.get(name, _EXPERIMENTAL)), name)(**params)
+
+
+def _is_experimental(model: Any) -> bool:
+    return type(model).__module__.startswith("replay.experimental")
+
+
+def _dataset(log: Any) -> Any:
+    data = importlib.import_module("replay.data")
+    hints, kinds = data.FeatureHint, data.FeatureType
+    infos = [
+        data.FeatureInfo(USER, kinds.CATEGORICAL, hints.QUERY_ID),
+        data.FeatureInfo(ITEM, kinds.CATEGORICAL, hints.ITEM_ID),
+        data.FeatureInfo(RELEVANCE, kinds.NUMERICAL, hints.RATING),
+        data.FeatureInfo(TIME, kinds.NUMERICAL, hints.TIMESTAMP),
+    ]
+    if log.features is None:
+        return data.Dataset(data.FeatureSchema(infos), log.log)
+    infos += [data.FeatureInfo(n, kinds.NUMERICAL) for n in log.features.columns if n != USER]
+    return data.Dataset(
+        data.FeatureSchema(infos), log.log, query_features=log.features, check_consistency=False
+    )

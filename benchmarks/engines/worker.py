@@ -1,0 +1,83 @@
+"""What runs in the environment of an engine: ``python -m benchmarks.engines.worker JOB``.
+
+The job is a JSON file. Beside it come ``result.json``, written after each step so that a job that
+is ended keeps what it has, and ``lists.parquet``, the lists of the last round.
+"""
+
+import importlib
+import json
+import sys
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from benchmarks.engines.clock import cpu_seconds, timed
+
+
+def main(path: str) -> None:
+    """Do a job."""
+    folder = Path(path).parent
+    job = json.loads(Path(path).read_text())
+    result = _Result(folder / "result.json")
+    cpu, wall = cpu_seconds(), perf_counter()
+    engine: Any = importlib.import_module(f"benchmarks.engines.{job['engine']}")
+    engine.start(folder, job["threads"])
+    result.add(
+        startup={"wall": perf_counter() - wall, "cpu": cpu_seconds() - cpu},
+        versions={name: version(name) for name in engine.LIBRARIES},
+    )
+    try:
+        _work(engine, job, result, folder)
+    except Exception as error:  # a peer that fails is a row that says how
+        lines = f"{type(error).__name__}: {error}".splitlines()
+        result.add(error=" ".join(lines[:3])[:400])
+        if job.get("raise"):
+            raise
+    finally:
+        engine.stop()
+
+
+def _work(engine: Any, job: dict[str, Any], result: "_Result", folder: Path) -> None:
+    """Warm up on a small log, search for parameters where asked, and time rounds."""
+    if job.get("warm"):
+        seconds, _ = timed(lambda: _warm_up(engine, job))
+        result.add(warm_up=seconds)
+    seconds, log = timed(lambda: engine.load(Path(job["data"]), job))
+    result.add(load=seconds)
+    if job.get("tune"):
+        seconds, found = timed(lambda: engine.tune(log, job))
+        result.add(tuning=seconds, tuned=found)
+        job["params"] = {**job["params"], **found}
+    rounds: list[dict[str, Any]] = []
+    begin = perf_counter()
+    while len(rounds) < job["rounds"] and (not rounds or perf_counter() - begin < job["budget"]):
+        fitting, model = timed(partial(engine.fit, log, job))
+        result.add(unfinished={"fit": fitting})
+        predicting, lists = timed(partial(engine.predict, model, log, job))
+        rounds.append({"fit": fitting, "predict": predicting})
+        if len(rounds) == 1:
+            engine.frame(lists).to_parquet(folder / "lists.parquet", index=False)
+        result.add(rounds=rounds)
+
+
+def _warm_up(engine: Any, job: dict[str, Any]) -> None:
+    log = engine.load(Path(job["warm"]), job)
+    engine.frame(engine.predict(engine.fit(log, job), log, job))
+
+
+class _Result:
+    """A JSON file that grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: dict[str, Any] = {}
+
+    def add(self, **fields: Any) -> None:
+        self._found |= fields
+        self._path.write_text(json.dumps(self._found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,93 @@
+"""Quality of the lists that engines wrote: one evaluator, whoever wrote them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.engines import ITEM, RELEVANCE, USER
+from daskrec.metrics import MAP, MRR, NDCG, Coverage, HitRate, Recall, evaluate
+
+_RESAMPLES = 2000
+
+
+class Verdict(NamedTuple):
+    """What lists are worth.
+
+    Parameters
+    ----------
+    figures
+        Means over the users of the test, by the names of metrics.
+    interval
+        Half the width of the 95 % interval of NDCG.
+    faults
+        What is wrong with the lists; nothing where they are right.
+    users
+        NDCG of each user of the test, in the order of ids.
+    """
+
+    figures: dict[str, float]
+    interval: float
+    faults: list[str]
+    users: "pd.Series[float]"
+
+
+def judge(lists: pd.DataFrame, data: Path, k: int, *, log: str, seen_left_out: bool) -> Verdict:
+    """Measure lists of k items.
+
+    Parameters
+    ----------
+    lists
+        Columns of users, items and relevance.
+    data
+        A prepared folder (``splits``).
+    k
+        How many items a list has.
+    log
+        Which part the model learned from.
+    seen_left_out
+        Whether items of that log are wrong in the list of their user.
+    """
+    test, train = (pd.read_parquet(data / f"{part}.parquet") for part in ("test", "train"))
+    learned = train if log == "train" else pd.read_parquet(data / f"{log}.parquet")
+    faults = _faults(lists, k, learned if seen_left_out else None)
+    ordered = in_order(lists)
+    asked = ordered[ordered[USER].isin(test[USER])]
+    found = evaluate([NDCG(), HitRate(), MAP(), MRR(), Recall()], asked, test, k)
+    users, values = found.per_user("NDCG", k)
+    figures = {name: found.mean(name, k) for name in ("NDCG", "HitRate", "MAP", "MRR", "Recall")}
+    figures["Coverage"] = float(Coverage(train)(ordered, k=k))
+    by_user = pd.Series(values, index=users).sort_index()
+    return Verdict(figures, found.conf_interval("NDCG", k), faults, by_user)
+
+
+def in_order(lists: pd.DataFrame) -> pd.DataFrame:
+    """Return lists best first, equal items by ascending id, which is a rule for all."""
+    return lists.sort_values([USER, RELEVANCE, ITEM], ascending=[True, False, True])
+
+
+def _faults(lists: pd.DataFrame, k: int, seen: pd.DataFrame | None) -> list[str]:
+    found = []
+    if lists.duplicated([USER, ITEM]).any():
+        found.append("an item twice in a list")
+    if lists.groupby(USER).size().max() > k:
+        found.append(f"lists of more than {k}")
+    if seen is not None and len(lists.merge(seen[[USER, ITEM]].drop_duplicates())):
+        found.append("items that users had")
+    return found
+
+
+def shared(first: pd.DataFrame, second: pd.DataFrame) -> float:
+    """Return how much two engines' lists agree: the share of rows that both have."""
+    both = len(first.merge(second, on=[USER, ITEM]))
+    return both / max(len(first), len(second), 1)
+
+
+def difference(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> tuple[float, float, float]:
+    """Return the mean difference of NDCG over the same users, and its 95 % interval."""
+    apart = ours.sub(theirs, fill_value=0.0).to_numpy()
+    picks = np.random.default_rng(0)
+    means = [picks.choice(apart, len(apart)).mean() for _ in range(_RESAMPLES)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(apart.mean()), float(low), float(high)

@@ -1,0 +1,179 @@
+"""daskrec beside the original on Spark: ``python -m benchmarks spark``.
+
+Every model that both have, with the same hyper-parameters, on the same split and candidates: from
+frames of pandas, and from frames of Spark through the adapter. Each job is a fresh process that
+starts, warms up on a tenth of the users and then fits and predicts for all users, with clocks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import machine
+from benchmarks.report import Table
+from benchmarks.suite import judge, page, splits
+from benchmarks.suite.models import BY_KEY, PAIRS, Goals, Pair
+from benchmarks.suite.options import Runner, parser, runner
+
+NAME, ORIGINAL, OURS = "spark", "replay", ("daskrec", "daskrec_spark")
+K = 10
+_MEMORY = 0.25  # of the original's, that ours may take
+_GOALS_ON = "ml-1m"
+_COLUMNS = (
+    *("model", "engine", "fit, s", "predict, s", "CPU, s", "peak, MB", "start, s", "NDCG@10"),
+    *(
+        "less the original's (95 %)",
+        "lists shared",
+        "fit, times",
+        "predict, times",
+        "both, times",
+        "goal",
+        "",
+    ),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the comparison, print its tables and write its pages."""
+    options = _parser().parse_args(arguments)
+    facts = machine.facts()
+    tables = []
+    with runner(options) as work:
+        for data in options.data:
+            tables.append(_compare(work, data, options.model or list(BY_KEY)))
+            print(tables[-1], flush=True)
+    page.write(options.out / NAME, "daskrec beside RePlay on Spark", facts, tables)
+    return 0 if all(table.passed for table in tables) or options.no_fail else 1
+
+
+def _compare(work: Runner, data: str, keys: Sequence[str]) -> Table:
+    folder, sizes = work.data(data)
+    table = Table(f"spark: {data}", list(_COLUMNS))
+    for pair in (BY_KEY[key] for key in keys):
+        if pair.features and not (folder / "features.parquet").is_file():
+            table.notes.append(f"{pair.key}: {data} has no features of users.")
+            continue
+        first = _measure(work, data, pair, ORIGINAL)
+        _add(table, pair, first, None, data)
+        for engine in work.options.engine:
+            _add(table, pair, _measure(work, data, pair, engine), first, data)
+    table.notes.append(
+        f"{sizes['rows']:.0f} rows, {sizes['users']:.0f} users, {sizes['items']:.0f} items; the "
+        f"last {splits.SHARE:.0%} of each user are the test. Seconds are medians of rounds after a "
+        "warm-up, Spark's frames in its memory; CPU and memory are of all processes of a job, "
+        "JVM and workers of Python among them. Times is the original's seconds over ours."
+    )
+    return table
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A record and what its lists are worth."""
+
+    engine: str
+    record: dict[str, Any]
+    lists: pd.DataFrame | None
+    verdict: judge.Verdict | None
+
+    def seconds(self, part: str, kind: str = "wall") -> float:
+        """Return the median seconds of ``fit`` or ``predict``."""
+        return float(median(one[part][kind] for one in self.record["rounds"]))
+
+
+def _measure(work: Runner, data: str, pair: Pair, engine: str) -> Measured:
+    folder, _ = work.data(data)
+    record = work.run(NAME, engine, data, pair.job(engine == ORIGINAL), k=K)
+    path = work.place(NAME, engine, data, pair.key) / "lists.parquet"
+    if not record.get("rounds") or not path.is_file():
+        return Measured(engine, record, None, None)
+    lists = pd.read_parquet(path)
+    seen = pair.options.get("filter_seen_items", True)
+    verdict = judge.judge(lists, folder, K, log=pair.log, seen_left_out=seen)
+    return Measured(engine, record, lists, verdict)
+
+
+def _add(table: Table, pair: Pair, found: Measured, first: Measured | None, data: str) -> None:
+    """Add the row of an engine; ``first`` is the original's, where it is not its own."""
+    record = {"data": data, "model": pair.key, "engine": found.engine, **found.record}
+    if found.verdict is None or found.lists is None:
+        error = found.record.get("error", "no lists")
+        table.add([f"`{pair.key}`", found.engine, *[""] * 11, error], record, None)
+        return
+    verdict = found.verdict
+    record |= {"quality": verdict.figures, "interval": verdict.interval, "faults": verdict.faults}
+    cells = [f"`{pair.key}`", found.engine]
+    cells += [f"{found.seconds(part):.2f}" for part in ("fit", "predict")]
+    cells.append(f"{sum(found.seconds(part, 'cpu') for part in ('fit', 'predict')):.2f}")
+    cells.append(f"{found.record['peak'] / 1e6:.0f}")
+    cells.append(f"{found.record['startup']['wall']:.1f}")
+    cells.append(f"{verdict.figures['NDCG']:.4f} ± {verdict.interval:.4f}")
+    passed = None
+    if first is None or first.verdict is None or first.lists is None:
+        cells += [""] * 6
+    else:
+        apart = judge.difference(verdict.users, first.verdict.users)
+        agree = judge.shared(found.lists, first.lists)
+        times = _times(found, first)
+        cells += [f"{apart[0]:+.4f} ({apart[1]:+.4f} to {apart[2]:+.4f})", f"{agree:.1%}"]
+        cells += [f"{times[part]:.1f}" for part in ("fit", "predict", "total")]
+        record |= {"difference": apart, "shared": agree, "times": times}
+        goals = pair.goals if data == _GOALS_ON and found.engine == OURS[0] else Goals()
+        missed, text = _missed(goals, times, found, first, apart)
+        cells.append(text)
+        if text:
+            passed = not missed
+            cells[-1] += "".join(f"; **{one}**" for one in missed)
+    if verdict.faults:
+        cells[-1] += f" **{'; '.join(verdict.faults)}**"
+        passed = False if found.engine in OURS else passed
+    table.add(cells, record, passed)
+
+
+def _times(found: Measured, first: Measured) -> dict[str, float]:
+    """Return how many times as long the original takes."""
+    mine, theirs = (
+        {part: side.seconds(part) for part in ("fit", "predict")} for side in (found, first)
+    )
+    for side in (mine, theirs):
+        side["total"] = side["fit"] + side["predict"]
+    return {part: theirs[part] / max(mine[part], 1e-9) for part in mine}
+
+
+def _missed(
+    goals: Goals,
+    times: dict[str, float],
+    found: Measured,
+    first: Measured,
+    apart: tuple[float, float, float],
+) -> tuple[list[str], str]:
+    """Return what falls short of the goals, and the goals in words."""
+    wanted = {
+        part: value
+        for part in ("fit", "predict", "total")
+        if (value := getattr(goals, part)) is not None
+    }
+    if not wanted:
+        return [], ""
+    missed = [part for part, value in wanted.items() if times[part] < value]
+    if apart[2] < 0:
+        missed.append("NDCG")
+    if found.record["peak"] > _MEMORY * first.record["peak"]:
+        missed.append("memory")
+    return missed, ", ".join(f"{part} {value:g}" for part, value in wanted.items())
+
+
+def _parser() -> Any:
+    made = parser(NAME, __doc__)
+    sets = list(splits.SETS)
+    made.add_argument("--data", nargs="+", choices=sets, default=sets, help="default all")
+    keys = [pair.key for pair in PAIRS]
+    made.add_argument(
+        "--model", nargs="+", choices=keys, default=[], metavar="KEY", help=f"of {', '.join(keys)}"
+    )
+    made.add_argument(
+        "--engine", nargs="+", choices=OURS, default=list(OURS), help="of ours (default both)"
+    )
+    return made

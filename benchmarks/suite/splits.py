@@ -1,0 +1,129 @@
+"""Logs prepared as files that every engine reads: split once, ids as codes from 0.
+
+``train.parquet`` has positive interactions (relevance 1), ``outcomes.parquet`` the negative ones
+of the same time too (relevance 0), ``test.parquet`` what is to be found, ``features.parquet``
+numbers of users, where the data set has them. Times are places in the order of a user, so that no
+two are equal. ``warm/`` holds the same of a tenth of the users.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import leaderboard_data, protocols
+from benchmarks.engines import ITEM, RELEVANCE, TIME, USER
+
+LEAST = 3  # of the ratings that count as positive
+SHARE = 0.2  # of a user's ratings that are held out, the last ones
+_WARM_EVERY = 10
+_FRAMES = dict[str, pd.DataFrame]
+
+
+def prepare(name: str, source: Path, target: Path) -> dict[str, float]:
+    """Write a data set for engines, where it is not there yet; return its sizes.
+
+    Parameters
+    ----------
+    name
+        Of ``SETS``.
+    source
+        The folder of data sets.
+    target
+        The folder for the files.
+    """
+    told = target / "sizes.json"
+    if not told.is_file():
+        frames = SETS[name](source)
+        _write(frames, target)
+        _write(_part(frames), target / "warm")
+        told.write_text(json.dumps(_sizes(frames)))  # last: one cut short is written again
+    sizes: dict[str, float] = json.loads(told.read_text())
+    return sizes
+
+
+def _movielens(name: str) -> Callable[[Path], _FRAMES]:
+    def read(source: Path) -> _FRAMES:
+        ratings = pd.read_parquet(source / name / "ratings.parquet")
+        last = "position" if "position" in ratings else "item_id"
+        ratings = ratings.sort_values(["user_id", "timestamp", last], ignore_index=True)
+        by_user = ratings.groupby("user_id")
+        place, size = by_user.cumcount(), by_user["item_id"].transform("size")
+        held = place >= np.ceil(size * (1 - SHARE))
+        log = ratings[["user_id", "item_id"]].set_axis([USER, ITEM], axis=1)
+        log[RELEVANCE] = (ratings["rating"] >= LEAST).astype(np.float64)
+        log[TIME] = place
+        features = leaderboard_data.user_features(source, name)
+        features.columns = features.columns.str.replace("-", "_")
+        return _coded(log[~held], log[held & (log[RELEVANCE] > 0)], features)
+
+    return read
+
+
+def _gowalla(source: Path) -> _FRAMES:
+    split = protocols.gowalla(source)
+    train, test = (part.set_axis([USER, ITEM], axis=1) for part in split)
+    for log in (train, test):
+        log[RELEVANCE] = 1.0
+        log[TIME] = log.groupby(USER).cumcount()
+    return _coded(train, test, None)
+
+
+SETS: Mapping[str, Callable[[Path], _FRAMES]] = {
+    "ml-100k": _movielens("ml-100k"),
+    "ml-1m": _movielens("ml-1m"),
+    "gowalla": _gowalla,
+}
+
+
+def _coded(outcomes: pd.DataFrame, test: pd.DataFrame, features: pd.DataFrame | None) -> _FRAMES:
+    """Give users and items of a training log codes, and leave out of the others what it has not.
+
+    The positive part of the log decides: every engine then has the same users and candidates.
+    """
+    positive = outcomes[RELEVANCE] > 0
+    codes = {
+        column: pd.Index(np.sort(outcomes.loc[positive, column].unique()))
+        for column in (USER, ITEM)
+    }
+
+    def code(frame: pd.DataFrame) -> pd.DataFrame:
+        columns = [column for column in codes if column in frame]
+        numbered = frame.assign(**{c: codes[c].get_indexer(frame[c]) for c in columns})
+        return numbered[(numbered[columns] >= 0).all(axis=1)].reset_index(drop=True)
+
+    outcomes = code(outcomes)
+    train = outcomes[outcomes[RELEVANCE] > 0].reset_index(drop=True)
+    frames = {"outcomes": outcomes, "train": train, "test": code(test)}
+    if features is not None:
+        frames["features"] = code(features.rename(columns={"user_id": USER}))
+    return frames
+
+
+def _part(frames: _FRAMES) -> _FRAMES:
+    """Take one user of ten, and number them and their items anew."""
+    outcomes, test = (
+        frames[name][frames[name][USER] % _WARM_EVERY == 0] for name in ("outcomes", "test")
+    )
+    return _coded(outcomes, test, frames.get("features"))
+
+
+def _write(frames: _FRAMES, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def _sizes(frames: _FRAMES) -> dict[str, float]:
+    train = frames["train"]
+    lengths = train.groupby(USER).size().to_numpy(dtype=np.float64)
+    return {
+        "users": train[USER].nunique(),
+        "items": train[ITEM].nunique(),
+        "rows": len(train),
+        "outcomes": len(frames["outcomes"]),
+        "test": len(frames["test"]),
+        "squares": float(np.square(lengths).sum()),
+    }
