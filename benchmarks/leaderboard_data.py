@@ -133,13 +133,18 @@ def load(folder: Path, name: str) -> Split:
         Of ``SETS``.
     """
     ratings = pd.read_parquet(folder / name / "ratings.parquet", columns=COLUMNS)
-    ratings["rating"] = ratings["rating"].astype(float)
-    positive = ratings["rating"] >= LEAST
+    return split(ratings, user_features(folder, name))
+
+
+def split(ratings: pd.DataFrame, features: pd.DataFrame) -> Split:
+    """Split ratings (columns ``COLUMNS``) by time."""
+    rated = ratings.astype({"rating": "float64"})
+    positive = rated["rating"] >= LEAST
     splitter = DateSplitter(SHARE, drop_cold_items=True, drop_cold_users=True)
-    train, test = splitter.split(ratings[positive].assign(rating=1.0))
-    before = ~positive & (ratings["timestamp"] < test["timestamp"].min())
-    outcomes = pd.concat([train, ratings[before].assign(rating=0.0)], ignore_index=True)
-    return Split(train, test, outcomes, user_features(folder, name))
+    train, test = splitter.split(rated[positive].assign(rating=1.0))
+    before = ~positive & (rated["timestamp"] < test["timestamp"].min())
+    outcomes = pd.concat([train, rated[before].assign(rating=0.0)], ignore_index=True)
+    return Split(train, test, outcomes, features)
 
 
 def user_features(folder: Path, name: str) -> pd.DataFrame:

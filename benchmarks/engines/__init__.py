@@ -34,12 +34,15 @@ class Engine(Protocol):
         """Return the fitted model of a job."""
 
     def predict(self, model: Any, log: Any, job: dict[str, Any]) -> Any:
-        """Return lists of ``job["k"]`` items for all users, computed to the last."""
+        """Return lists of ``job["k"]`` items, computed to the last.
+
+        They are for all users, or for those of ``users.parquet`` where the job has ``users``.
+        """
 
     def frame(self, lists: Any) -> Any:
         """Return lists as a pandas frame of users, items and relevance; it is off the clock."""
 
-    def tune(self, log: Any, job: dict[str, Any]) -> dict[str, Any]:
+    def tune(self, job: dict[str, Any]) -> dict[str, Any]:
         """Return the best parameters of a search; only engines that have one."""
 
     def stop(self) -> None:

@@ -21,10 +21,13 @@ def load(folder: Path, job: dict[str, Any]) -> Any:
     """Return the log and features."""
     import pandas as pd
 
-    features = None
+    features = users = None
     if job.get("features"):
         features = pd.read_parquet(folder / "features.parquet")
-    return SimpleNamespace(log=pd.read_parquet(folder / f"{job['log']}.parquet"), features=features)
+    if job.get("users"):
+        users = pd.read_parquet(folder / "users.parquet")
+    log = pd.read_parquet(folder / f"{job['log']}.parquet")
+    return SimpleNamespace(log=log, features=features, users=users)
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
@@ -33,13 +36,27 @@ def fit(log: Any, job: dict[str, Any]) -> Any:
 
 
 def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
-    """Return lists for all users."""
-    return model.predict(log=log.log, k=job["k"], **given(log), **job.get("options", {}))
+    """Return lists for the users of the job."""
+    more = {**given(log), **job.get("options", {})}
+    return model.predict(log=log.log, k=job["k"], users=log.users, **more)
 
 
 def frame(lists: Any) -> Any:
     """Return lists as they are."""
     return lists
+
+
+def tune(job: dict[str, Any]) -> dict[str, Any]:
+    """Search for parameters by ``optimize``."""
+    import pandas as pd
+
+    folder, model = Path(job["tune"]["data"]), model_of(job)
+    log, test = load(folder, job), pd.read_parquet(folder / "test.parquet")
+    budget, seed = job["tune"]["budget"], job["tune"]["seed"]
+    if getattr(model, "_search_space", None) is None:
+        return {}
+    best = model.optimize(log.log, test, **given(log), k=job["k"], budget=budget, seed=seed)
+    return dict(best or {})
 
 
 def given(log: Any) -> dict[str, Any]:

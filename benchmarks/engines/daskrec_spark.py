@@ -26,11 +26,13 @@ def stop() -> None:
 def load(folder: Path, job: dict[str, Any]) -> Any:
     """Return the log and features, in memory of Spark."""
     read = _state["spark"].read
-    features = None
+    features = users = None
     if job.get("features"):
         features = session.cached(read.parquet(str(folder / "features.parquet")))
+    if job.get("users"):
+        users = session.cached(read.parquet(str(folder / "users.parquet")))
     log = session.cached(read.parquet(str(folder / f"{job['log']}.parquet")))
-    return SimpleNamespace(log=log, features=features)
+    return SimpleNamespace(log=log, features=features, users=users)
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
@@ -39,9 +41,9 @@ def fit(log: Any, job: dict[str, Any]) -> Any:
 
 
 def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
-    """Return lists for all users, in memory of Spark."""
-    options = job.get("options", {})
-    return session.cached(model.predict(log=log.log, k=job["k"], **given(log), **options))
+    """Return lists for the users of the job, in memory of Spark."""
+    more = {**given(log), **job.get("options", {})}
+    return session.cached(model.predict(log=log.log, k=job["k"], users=log.users, **more))
 
 
 def frame(lists: Any) -> Any:

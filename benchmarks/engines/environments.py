@@ -38,7 +38,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     "daskrec_spark": Environment(java=True),
     # The release candidate is the one that holds the experimental models.
     "replay": Environment(
-        ("replay-rec==0.22.0rc0", "torch", "implicit", "lightfm-next", *_SPARK), java=True
+        ("replay-rec==0.22.0rc0", "torch", "implicit", "lightfm-next", "optuna", *_SPARK), java=True
     ),
     "mllib": Environment((*_SPARK, "numpy", "pyarrow"), java=True),
     "implicit": Environment(("implicit", *_READS)),

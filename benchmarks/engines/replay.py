@@ -35,12 +35,8 @@ def load(folder: Path, job: dict[str, Any]) -> Any:
     features = None
     if job.get("features"):
         features = session.cached(read.parquet(str(folder / "features.parquet")))
-    return SimpleNamespace(
-        log=log,
-        users=session.cached(log.select(USER).distinct()),
-        features=features,
-        items=folder / "items.parquet",
-    )
+    users = read.parquet(str(folder / "users.parquet")) if job.get("users") else log.select(USER)
+    return SimpleNamespace(log=log, users=session.cached(users.distinct()), features=features)
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
@@ -54,7 +50,7 @@ def fit(log: Any, job: dict[str, Any]) -> Any:
 
 
 def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
-    """Return lists for all users, in memory of Spark."""
+    """Return lists for the users of the job, in memory of Spark."""
     options = job.get("options", {})
     if _is_experimental(model):
         return session.cached(model.predict(log.log, job["k"], users=log.users, **options))
@@ -66,6 +62,43 @@ def frame(lists: Any) -> Any:
     found = lists.select(USER, ITEM, RELEVANCE).toPandas()
     lists.unpersist()
     return found
+
+
+def tune(job: dict[str, Any]) -> dict[str, Any]:
+    """Search for parameters by ``optimize``; see ``_search`` for the models where it fails."""
+    folder, model = Path(job["tune"]["data"]), _model(job)
+    if getattr(model, "_search_space", None) is None:
+        return {}
+    log = load(folder, job)
+    test = session.cached(_state["spark"].read.parquet(str(folder / "test.parquet")))
+    if _is_experimental(model):
+        return _search(model, log, test, job)
+    found = SimpleNamespace(log=test, features=log.features)
+    best = model.optimize(_dataset(log), _dataset(found), k=job["k"], budget=job["tune"]["budget"])
+    return dict(best or {})
+
+
+def _search(model: Any, log: Any, test: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """Search as ``optimize`` does: it hands experimental models a dataset, which they refuse."""
+    optuna = importlib.import_module("optuna")
+    objective = importlib.import_module("replay.models.optimization.optuna_objective")
+    metric = importlib.import_module("replay.metrics").NDCG(
+        job["k"], query_column=USER, item_column=ITEM, rating_column=RELEVANCE
+    )
+
+    def value(trial: Any) -> float:
+        model.set_params(**objective.suggest_params(trial, model._search_space))
+        model.fit(log.log)
+        lists = predict(model, log, job)
+        (found,) = metric(lists, test).values()
+        lists.unpersist()
+        return float(found)
+
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=job["tune"]["seed"])
+    )
+    study.optimize(value, job["tune"]["budget"], catch=(ValueError, RuntimeError))
+    return dict(study.best_params)
 
 
 def _model(job: dict[str, Any]) -> Any:

@@ -33,8 +33,6 @@ def main(path: str) -> None:
     except Exception as error:  # a peer that fails is a row that says how
         lines = f"{type(error).__name__}: {error}".splitlines()
         result.add(error=" ".join(lines[:3])[:400])
-        if job.get("raise"):
-            raise
     finally:
         engine.stop()
 
@@ -44,22 +42,22 @@ def _work(engine: Any, job: dict[str, Any], result: "_Result", folder: Path) -> 
     if job.get("warm"):
         seconds, _ = timed(lambda: _warm_up(engine, job))
         result.add(warm_up=seconds)
-    seconds, log = timed(lambda: engine.load(Path(job["data"]), job))
-    result.add(load=seconds)
     if job.get("tune"):
-        seconds, found = timed(lambda: engine.tune(log, job))
+        seconds, found = timed(partial(engine.tune, job))
         result.add(tuning=seconds, tuned=found)
         job["params"] = {**job["params"], **found}
+    seconds, log = timed(lambda: engine.load(Path(job["data"]), job))
+    result.add(load=seconds)
     rounds: list[dict[str, Any]] = []
     begin = perf_counter()
     while len(rounds) < job["rounds"] and (not rounds or perf_counter() - begin < job["budget"]):
         fitting, model = timed(partial(engine.fit, log, job))
-        result.add(unfinished={"fit": fitting})
+        result.add(unfinished=fitting)  # for a job that is ended while it predicts
         predicting, lists = timed(partial(engine.predict, model, log, job))
         rounds.append({"fit": fitting, "predict": predicting})
         if len(rounds) == 1:
             engine.frame(lists).to_parquet(folder / "lists.parquet", index=False)
-        result.add(rounds=rounds)
+        result.add(rounds=rounds, unfinished=None)
 
 
 def _warm_up(engine: Any, job: dict[str, Any]) -> None:

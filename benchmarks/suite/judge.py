@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.engines import ITEM, RELEVANCE, USER
-from daskrec.metrics import MAP, MRR, NDCG, Coverage, HitRate, Recall, evaluate
+from daskrec.metrics import MAP, MRR, NDCG, Coverage, HitRate, Recall, Surprisal, evaluate
 
 _RESAMPLES = 2000
+_OF_USERS = (NDCG, HitRate, MAP, MRR, Recall)
 
 
 class Verdict(NamedTuple):
@@ -19,8 +20,8 @@ class Verdict(NamedTuple):
     ----------
     figures
         Means over the users of the test, by the names of metrics.
-    interval
-        Half the width of the 95 % interval of NDCG.
+    intervals
+        Half the widths of their 95 % intervals; coverage has none.
     faults
         What is wrong with the lists; nothing where they are right.
     users
@@ -28,7 +29,7 @@ class Verdict(NamedTuple):
     """
 
     figures: dict[str, float]
-    interval: float
+    intervals: dict[str, float]
     faults: list[str]
     users: "pd.Series[float]"
 
@@ -54,12 +55,13 @@ def judge(lists: pd.DataFrame, data: Path, k: int, *, log: str, seen_left_out: b
     faults = _faults(lists, k, learned if seen_left_out else None)
     ordered = in_order(lists)
     asked = ordered[ordered[USER].isin(test[USER])]
-    found = evaluate([NDCG(), HitRate(), MAP(), MRR(), Recall()], asked, test, k)
-    users, values = found.per_user("NDCG", k)
-    figures = {name: found.mean(name, k) for name in ("NDCG", "HitRate", "MAP", "MRR", "Recall")}
+    found = evaluate([*(kind() for kind in _OF_USERS), Surprisal(train)], asked, test, k)
+    names = [kind.__name__ for kind in (*_OF_USERS, Surprisal)]
+    figures = {name: found.mean(name, k) for name in names}
     figures["Coverage"] = float(Coverage(train)(ordered, k=k))
-    by_user = pd.Series(values, index=users).sort_index()
-    return Verdict(figures, found.conf_interval("NDCG", k), faults, by_user)
+    intervals = {name: found.conf_interval(name, k) for name in names}
+    users, values = found.per_user("NDCG", k)
+    return Verdict(figures, intervals, faults, pd.Series(values, index=users).sort_index())
 
 
 def in_order(lists: pd.DataFrame) -> pd.DataFrame:

@@ -2,11 +2,11 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmarks import environment
 from benchmarks.engines import launch
@@ -14,6 +14,7 @@ from benchmarks.engines.environments import VARIABLE, interpreter
 from benchmarks.original import data_folder
 from benchmarks.suite import splits
 
+Prepare: TypeAlias = Callable[[str, Path, Path], dict[str, float]]
 OUT = Path("benchmark-results")  # of the folder where the command runs; git ignores it
 
 
@@ -62,15 +63,21 @@ class Runner:
         As parsed.
     environments
         The folder of environments.
+    prepare
+        Writes a data set for engines: ``splits.prepare``, or ``dated.prepare``.
+    split
+        The folder of what it writes.
     """
 
     options: argparse.Namespace
     environments: Path
+    prepare: Prepare = splits.prepare
+    split: str = "data"
 
     def data(self, name: str) -> tuple[Path, dict[str, float]]:
         """Return the prepared folder of a data set and its sizes."""
-        target = self.options.out.resolve() / "data" / name
-        return target, splits.prepare(name, data_folder(self.options.folder), target)
+        target = self.options.out.resolve() / self.split / name
+        return target, self.prepare(name, data_folder(self.options.folder), target)
 
     def run(
         self, table: str, engine: str, data: str, part: dict[str, Any], **more: Any
@@ -90,12 +97,12 @@ class Runner:
         folder, _ = self.data(data)
         job = {
             **part,
-            **more,
             "engine": engine,
             "data": str(folder),
             "warm": str(folder / "warm"),
             "rounds": options.rounds,
             "budget": options.budget,
+            **more,
         }
         place = self.place(table, engine, data, part["key"])
         try:
@@ -111,8 +118,8 @@ class Runner:
 
 
 @contextmanager
-def runner(options: argparse.Namespace) -> Iterator[Runner]:
+def runner(options: argparse.Namespace, **more: Any) -> Iterator[Runner]:
     """Give what runs jobs; environments that are not kept go at the end."""
     given = options.environments or os.environ.get(VARIABLE)
     with environment.folder(Path(given) if given else None) as place:
-        yield Runner(options, place)
+        yield Runner(options, place, **more)

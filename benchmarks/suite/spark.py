@@ -103,13 +103,17 @@ def _add(table: Table, pair: Pair, found: Measured, first: Measured | None, data
         table.add([f"`{pair.key}`", found.engine, *[""] * 11, error], record, None)
         return
     verdict = found.verdict
-    record |= {"quality": verdict.figures, "interval": verdict.interval, "faults": verdict.faults}
+    record |= {
+        "quality": verdict.figures,
+        "interval": verdict.intervals["NDCG"],
+        "faults": verdict.faults,
+    }
     cells = [f"`{pair.key}`", found.engine]
     cells += [f"{found.seconds(part):.2f}" for part in ("fit", "predict")]
     cells.append(f"{sum(found.seconds(part, 'cpu') for part in ('fit', 'predict')):.2f}")
     cells.append(f"{found.record['peak'] / 1e6:.0f}")
     cells.append(f"{found.record['startup']['wall']:.1f}")
-    cells.append(f"{verdict.figures['NDCG']:.4f} ± {verdict.interval:.4f}")
+    cells.append(f"{verdict.figures['NDCG']:.4f} ± {verdict.intervals['NDCG']:.4f}")
     passed = None
     if first is None or first.verdict is None or first.lists is None:
         cells += [""] * 6

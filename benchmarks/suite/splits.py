@@ -9,6 +9,7 @@ two are equal. ``warm/`` holds the same of a tenth of the users.
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from benchmarks.engines import ITEM, RELEVANCE, TIME, USER
 LEAST = 3  # of the ratings that count as positive
 SHARE = 0.2  # of a user's ratings that are held out, the last ones
 _WARM_EVERY = 10
-_FRAMES = dict[str, pd.DataFrame]
+Frames: TypeAlias = dict[str, pd.DataFrame]
 
 
 def prepare(name: str, source: Path, target: Path) -> dict[str, float]:
@@ -37,15 +38,15 @@ def prepare(name: str, source: Path, target: Path) -> dict[str, float]:
     told = target / "sizes.json"
     if not told.is_file():
         frames = SETS[name](source)
-        _write(frames, target)
-        _write(_part(frames), target / "warm")
-        told.write_text(json.dumps(_sizes(frames)))  # last: one cut short is written again
+        write(frames, target)
+        write(_part(frames), target / "warm")
+        told.write_text(json.dumps(sizes_of(frames)))  # last: one cut short is written again
     sizes: dict[str, float] = json.loads(told.read_text())
     return sizes
 
 
-def _movielens(name: str) -> Callable[[Path], _FRAMES]:
-    def read(source: Path) -> _FRAMES:
+def _movielens(name: str) -> Callable[[Path], Frames]:
+    def read(source: Path) -> Frames:
         ratings = pd.read_parquet(source / name / "ratings.parquet")
         last = "position" if "position" in ratings else "item_id"
         ratings = ratings.sort_values(["user_id", "timestamp", last], ignore_index=True)
@@ -57,28 +58,28 @@ def _movielens(name: str) -> Callable[[Path], _FRAMES]:
         log[TIME] = place
         features = leaderboard_data.user_features(source, name)
         features.columns = features.columns.str.replace("-", "_")
-        return _coded(log[~held], log[held & (log[RELEVANCE] > 0)], features)
+        return coded(log[~held], log[held & (log[RELEVANCE] > 0)], features)
 
     return read
 
 
-def _gowalla(source: Path) -> _FRAMES:
+def _gowalla(source: Path) -> Frames:
     split = protocols.gowalla(source)
     train, test = (part.set_axis([USER, ITEM], axis=1) for part in split)
     for log in (train, test):
         log[RELEVANCE] = 1.0
         log[TIME] = log.groupby(USER).cumcount()
-    return _coded(train, test, None)
+    return coded(train, test, None)
 
 
-SETS: Mapping[str, Callable[[Path], _FRAMES]] = {
+SETS: Mapping[str, Callable[[Path], Frames]] = {
     "ml-100k": _movielens("ml-100k"),
     "ml-1m": _movielens("ml-1m"),
     "gowalla": _gowalla,
 }
 
 
-def _coded(outcomes: pd.DataFrame, test: pd.DataFrame, features: pd.DataFrame | None) -> _FRAMES:
+def coded(outcomes: pd.DataFrame, test: pd.DataFrame, features: pd.DataFrame | None) -> Frames:
     """Give users and items of a training log codes, and leave out of the others what it has not.
 
     The positive part of the log decides: every engine then has the same users and candidates.
@@ -102,21 +103,23 @@ def _coded(outcomes: pd.DataFrame, test: pd.DataFrame, features: pd.DataFrame | 
     return frames
 
 
-def _part(frames: _FRAMES) -> _FRAMES:
+def _part(frames: Frames) -> Frames:
     """Take one user of ten, and number them and their items anew."""
     outcomes, test = (
         frames[name][frames[name][USER] % _WARM_EVERY == 0] for name in ("outcomes", "test")
     )
-    return _coded(outcomes, test, frames.get("features"))
+    return coded(outcomes, test, frames.get("features"))
 
 
-def _write(frames: _FRAMES, folder: Path) -> None:
+def write(frames: Frames, folder: Path) -> None:
+    """Write each frame as a Parquet file of its name."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
 
 
-def _sizes(frames: _FRAMES) -> dict[str, float]:
+def sizes_of(frames: Frames) -> dict[str, float]:
+    """Return numbers of users, items and rows, and the sum of squared history lengths."""
     train = frames["train"]
     lengths = train.groupby(USER).size().to_numpy(dtype=np.float64)
     return {
