@@ -25,6 +25,7 @@ TABLES = (
     "tuning",
     "metrics",
     "wrappers",
+    "limit",
     "neural",
 )
 # Tables that take more than five minutes, or need Spark: they run where they are named.
@@ -32,7 +33,10 @@ LONG = ("strong", "neural_quality", "neural_scale", "crossing")
 # Commands with options of their own.
 COMMANDS = ("gpu", "leaderboard", "migration", "original")
 # Commands of engines against engines.
-SUITE = ("spark",)
+SUITE = (
+    "spark",
+    "tuned",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 import dask
 import scipy.sparse as sp
 
-from benchmarks import gpu_floors as floors
+from benchmarks import floors
 from benchmarks.report import Table
 from daskrec.data.blocks import Interactions
 from daskrec.data.encode import encode_training
@@ -207,7 +207,7 @@ def _measured(device: Backend, table: Table) -> floors.Ceiling:
     table.notes.append(
         f"{device.describe()}: {found.flops / 1e12:.1f} TFLOP/s in float32 (a product of 8192 x "
         f"8192), {found.bandwidth / 1e12:.2f} TB/s (a copy). Floor: operations by the one or bytes "
-        "by the other, whichever takes longer (`gpu_floors.py`)."
+        "by the other, whichever takes longer (`floors.py`)."
     )
     return found
 

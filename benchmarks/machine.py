@@ -2,6 +2,7 @@
 
 import os
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
@@ -30,8 +31,8 @@ def facts() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": THREADS,
         "load_at_start": round(os.getloadavg()[0], 2),
-        "sgemm_gflops": round(_sgemm_rate() / 1e9),
-        "copy_gbytes_per_s": round(_copy_rate() / 1e9, 1),
+        "sgemm_gflops": round(sgemm_rate() / 1e9),
+        "copy_gbytes_per_s": round(copy_rate() / 1e9, 1),
         "blas": sorted(
             {f"{x['internal_api']} {x.get('version')}" for x in threadpool_info() if "version" in x}
         ),
@@ -58,16 +59,21 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _sgemm_rate() -> float:
+def sgemm_rate() -> float:
     """Return float32 operations a second of a large product, on all threads."""
     square = np.ones((2048, 2048), dtype=np.float32)
     return 2 * 2048.0**3 / min(_time(lambda: square @ square) for _ in range(4))
 
 
-def _copy_rate() -> float:
-    """Return bytes a second, read and written, of a copy out of cache on one thread."""
-    source, target = np.ones(2**24), np.zeros(2**24)
-    return 2.0 * source.nbytes / min(_time(lambda: np.copyto(target, source)) for _ in range(4))
+def copy_rate(threads: int = 1) -> float:
+    """Return bytes a second, read and written, of copies out of cache, one on each thread."""
+    tables = [(np.ones(2**24), np.zeros(2**24)) for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+        seconds = min(
+            _time(lambda: list(pool.map(lambda pair: np.copyto(pair[1], pair[0]), tables)))
+            for _ in range(4)
+        )
+    return sum(2.0 * source.nbytes for source, _ in tables) / seconds
 
 
 def _time(function: Any) -> float:

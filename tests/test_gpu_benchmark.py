@@ -5,14 +5,14 @@ import json
 import pytest
 from support.backends import NumpyBackend, lent
 
-from benchmarks import gpu, gpu_floors
+from benchmarks import floors, gpu
 
 SIZE = ["--users", "90", "--items", "80", "--rows", "700", "--rounds", "1"]
 
 
 def test_all_jobs_run_on_both_devices(monkeypatch, tmp_path, capsys) -> None:
-    monkeypatch.setattr(gpu_floors, "_SIDE", 64)
-    monkeypatch.setattr(gpu_floors, "_COPIED", 2**10)
+    monkeypatch.setattr(floors, "_SIDE", 64)
+    monkeypatch.setattr(floors, "_COPIED", 2**10)
     monkeypatch.setattr(gpu, "RANKS", (4, 8))
     monkeypatch.setattr(gpu, "LIST_RANK", 4)
     kept = tmp_path / "records"
@@ -45,9 +45,9 @@ def test_neural_jobs_run_on_a_cpu(capsys) -> None:
 
 def test_the_floor_of_als_is_that_of_the_design() -> None:
     """MovieLens-20M, ratings of 4 and more: 455 GFLOP and 3.1 ms of reading at rank 128."""
-    size = gpu_floors.Size(users=136_677, items=20_108, entries=9_990_682, pairs=0.0)
-    need = gpu_floors.als_round(size, 128)
+    size = floors.Size(users=136_677, items=20_108, entries=9_990_682, pairs=0.0)
+    need = floors.als_round(size, 128)
     assert need.operations == pytest.approx(455e9, rel=0.05)
-    h100 = gpu_floors.Ceiling(flops=67e12, bandwidth=3.35e12)
+    h100 = floors.Ceiling(flops=67e12, bandwidth=3.35e12)
     assert h100.seconds(need) == pytest.approx(6.8e-3, rel=0.05)
-    assert h100.seconds(gpu_floors.Need(0.0, need.nbytes)) == pytest.approx(3.1e-3, rel=0.1)
+    assert h100.seconds(floors.Need(0.0, need.nbytes)) == pytest.approx(3.1e-3, rel=0.1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import THREADS, machine
 from daskrec.data.blocks import Interactions
 from daskrec.data.transpose import matrix_of
 from daskrec.engine.backend import Backend
@@ -70,6 +71,11 @@ def ceiling(gpu: Backend) -> Ceiling:
     return Ceiling(flops, bandwidth)
 
 
+def host_ceiling() -> Ceiling:
+    """Measure this machine on all threads: BLAS, and a copy out of cache."""
+    return Ceiling(machine.sgemm_rate(), machine.copy_rate(THREADS))
+
+
 def _best(gpu: Backend, run: Any) -> float:
     seconds = []
     for _ in range(_TURNS + 1):
@@ -100,6 +106,24 @@ def gram(size: Size) -> Need:
 def inverse(size: Size) -> Need:
     """Count a Cholesky factorisation and the inverse of it, in the place of the table."""
     return Need(float(size.items) ** 3, 2 * size.items**2 * _CELL)
+
+
+def slim(size: Size, active: Any) -> Need:
+    """Count products of all pairs, and for each column what tells that it is an optimum.
+
+    That is its gradient (a row of the table for each weight), and one solution of the equations of
+    its weights, by Cholesky, if one knew which they are.
+
+    Parameters
+    ----------
+    size
+        Of the log.
+    active
+        Array: weights of each column.
+    """
+    weights = np.asarray(active, np.float64)
+    solved = float((2 * size.items * weights + weights**3 / 3).sum())
+    return plus(gram(size), Need(solved, float(weights.sum()) * size.items * _CELL))
 
 
 def plus(first: Need, second: Need) -> Need:
