@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -33,14 +34,13 @@ def cpu_seconds(pid: int | None = None) -> float:
 
 def tree(pid: int) -> list[int]:
     """Return a process and all that it and its children started, as long as they run."""
-    found, waiting = [], [pid]
-    while waiting:
-        member = waiting.pop()
-        found.append(member)
-        try:
-            threads = list(Path(f"/proc/{member}/task").iterdir())
-            for thread in threads:
-                waiting += map(int, (thread / "children").read_text().split())
-        except OSError:  # it ended meanwhile
-            continue
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            with suppress(OSError):  # it ended meanwhile
+                parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+                children.setdefault(int(parent), []).append(int(path.name))
+    found = [pid]
+    for member in found:  # it grows while it is walked
+        found += children.get(member, [])
     return found

@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from time import monotonic
+from time import monotonic, perf_counter
 from types import TracebackType
 
 from benchmarks.engines.clock import tree
@@ -10,6 +10,7 @@ from benchmarks.engines.clock import tree
 _PERIOD = 0.05  # seconds between two looks
 _FAMILY = 0.5  # and between two searches for new processes
 _GROWTH = 1.01
+_REST = 20  # times as long as an exact look took, until the next one
 _PAGE = 4096
 
 
@@ -17,8 +18,10 @@ class Watch:
     """Watch a tree of processes as long as a context lasts.
 
     A page that several processes share counts once (proportional set size, ``smaps_rollup``).
-    Reading that walks the tables of all pages, so that it is done where the plain sum of resident
-    pages has grown by a hundredth since it was last done. A peak shorter than 50 ms may be missed.
+    Reading that walks the tables of all pages, which the watched work would feel: it is done where
+    the plain sum of resident pages has grown, and takes at most a twentieth of the time. Between
+    two such looks the plain sum counts, times their ratio at the last one. A peak shorter than
+    50 ms may be missed.
 
     Attributes
     ----------
@@ -29,7 +32,6 @@ class Watch:
     def __init__(self, pid: int) -> None:
         self.peak = 0
         self._pid = pid
-        self._resident = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -48,15 +50,20 @@ class Watch:
 
     def _run(self) -> None:
         family: list[int] = []
-        searched = -_FAMILY
+        searched, most, share, rested = -_FAMILY, 0.0, 1.0, 0.0
         while not self._over.wait(_PERIOD):
             now = monotonic()
             if now - searched >= _FAMILY:
                 family, searched = tree(self._pid), now
             resident = sum(_resident(pid) for pid in family)
-            if resident > self._resident * _GROWTH:
-                self._resident = resident
-                self.peak = max(self.peak, sum(_proportional(pid) for pid in family))
+            if resident <= most * _GROWTH:
+                continue
+            most = resident
+            if now >= rested:
+                begin = perf_counter()
+                share = sum(_proportional(pid) for pid in family) / resident
+                rested = now + _REST * (perf_counter() - begin)
+            self.peak = max(self.peak, round(share * resident))
 
 
 def _resident(pid: int) -> int:
