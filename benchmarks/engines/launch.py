@@ -5,7 +5,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,19 @@ from benchmarks.engines.watch import Watch
 
 _ROOT = Path(__file__).parents[2]
 _RECORD, _RESULT, _LOG = "record.json", "result.json", "log.txt"
+_WORKER = "benchmarks.engines.worker"
+HERE = Path(sys.executable)
 _TAIL = 300  # characters of a log that a record keeps
 
 
 def run(
-    job: Mapping[str, Any], python: Path, folder: Path, *, limit: float, again: bool = False
+    job: Mapping[str, Any],
+    python: Path,
+    folder: Path,
+    *,
+    limit: float,
+    again: bool = False,
+    module: str = _WORKER,
 ) -> dict[str, Any]:
     """Run a job, or return the record of an earlier run of the same job in the same folder.
 
@@ -29,7 +38,8 @@ def run(
     job
         ``engine``, ``class``, ``params``, ``data`` (a prepared folder), ``log``, ``k``,
         ``rounds``, ``budget`` (seconds after which no more round begins), and where wanted
-        ``warm`` (a small prepared folder), ``features``, ``options``, ``tune``.
+        ``warm`` (a small prepared folder), ``features``, ``options``, ``tune``, ``variables`` (of
+        the environment).
     python
         The interpreter of the engine.
     folder
@@ -38,6 +48,8 @@ def run(
         Seconds after which the job is ended.
     again
         Whether a job that failed before is run once more.
+    module
+        What runs in the process, with the path of the job.
 
     Returns
     -------
@@ -55,7 +67,9 @@ def run(
     folder.mkdir(parents=True)
     (folder / "job.json").write_text(json.dumps(job))
     load = os.getloadavg()[0]
-    code, peak = _process(python, folder, job, limit)
+    code, peak = _process(
+        [str(python), "-W", "ignore", "-m", module, "job.json"], folder, job, limit
+    )
     record = {"job": job, "peak": peak, "load_at_start": round(load, 2)}
     with suppress(OSError, ValueError):  # it ended before it wrote, or while it did
         record |= json.loads((folder / _RESULT).read_text())
@@ -69,15 +83,15 @@ def run(
 
 
 def _process(
-    python: Path, folder: Path, job: Mapping[str, Any], limit: float
+    command: Sequence[str], folder: Path, job: Mapping[str, Any], limit: float
 ) -> tuple[int | None, int]:
-    """Run the worker; return its exit code (None: ended at the limit) and its peak."""
-    variables = ENVIRONMENTS[job["engine"]].variables
+    """Run a process; return its exit code (None: ended at the limit) and its peak."""
+    variables = {**ENVIRONMENTS[job["engine"]].variables, **job.get("variables", {})}
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with (
         (folder / _LOG).open("w") as log,
         subprocess.Popen(
-            [str(python), "-W", "ignore", "-m", "benchmarks.engines.worker", "job.json"],
+            command,
             cwd=folder,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables},
             stdout=log,

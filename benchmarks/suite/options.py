@@ -18,26 +18,37 @@ Prepare: TypeAlias = Callable[[str, Path, Path], dict[str, float]]
 OUT = Path("benchmark-results")  # of the folder where the command runs; git ignores it
 
 
-def parser(command: str, text: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the shared options."""
+def base_parser(command: str, text: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options of commands that run jobs."""
     made = argparse.ArgumentParser(
         f"python -m benchmarks {command}",
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--folder", help="of data sets (default $DASKREC_DATA)")
     made.add_argument(
         "--out",
         type=Path,
         default=OUT,
         help=f"jobs, lists and pages, to go on from (default {OUT})",
     )
+    made.add_argument("--rounds", type=int, default=3, help="at most, of each job (default 3)")
+    made.add_argument(
+        "--limit", type=float, default=1800.0, metavar="S", help="of a job (default 1800)"
+    )
+    made.add_argument("--again", action="store_true", help="run jobs that failed once more")
+    made.add_argument("--no-fail", action="store_true", help="exit 0 though a goal is missed")
+    return made
+
+
+def parser(command: str, text: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options of commands that run engines on data sets."""
+    made = base_parser(command, text)
+    made.add_argument("--folder", help="of data sets (default $DASKREC_DATA)")
     made.add_argument(
         "--environments",
         type=Path,
         help=f"keep environments there (default ${VARIABLE}, else a temporary folder)",
     )
-    made.add_argument("--rounds", type=int, default=3, help="at most, of each job (default 3)")
     made.add_argument(
         "--budget",
         type=float,
@@ -45,11 +56,6 @@ def parser(command: str, text: str | None) -> argparse.ArgumentParser:
         metavar="S",
         help="seconds of a job after which no more round begins (default 60)",
     )
-    made.add_argument(
-        "--limit", type=float, default=1800.0, metavar="S", help="of a job (default 1800)"
-    )
-    made.add_argument("--again", action="store_true", help="run jobs that failed once more")
-    made.add_argument("--no-fail", action="store_true", help="exit 0 though a goal is missed")
     return made
 
 
