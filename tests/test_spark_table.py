@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.report import Table
 from benchmarks.suite import dated, judge, models, spark, splits
+from benchmarks.suite.measured import Measured
 
 
 @pytest.fixture
@@ -50,13 +51,11 @@ def test_differences_are_of_the_same_users(prepared: Path) -> None:
     assert judge.shared(lists([2, 0]), lists([2, 2])) == 0.5
 
 
-def measured(
-    prepared: Path, engine: str, fit: float, predict: float, peak: float
-) -> spark.Measured:
+def measured(prepared: Path, engine: str, fit: float, predict: float, peak: float) -> Measured:
     rounds = [{"fit": {"wall": fit, "cpu": fit}, "predict": {"wall": predict, "cpu": predict}}]
     record = {"rounds": rounds, "peak": peak, "startup": {"wall": 1.0, "cpu": 1.0}}
     frame = lists([2, 0])
-    return spark.Measured(engine, record, frame, worth(prepared, frame))
+    return Measured(engine, record, frame, worth(prepared, frame))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_a_row_says_which_goal_is_missed(
 
 def test_an_engine_that_fails_is_a_row(prepared: Path) -> None:
     table = Table("spark: ml-1m", list(spark._COLUMNS))
-    failed = spark.Measured("replay", {"error": "no memory"}, None, None)
+    failed = Measured("replay", {"error": "no memory"})
     spark._add(table, models.PAIRS[0], failed, None, "ml-1m")
     spark._add(
         table, models.PAIRS[0], measured(prepared, "daskrec", 1.0, 1.0, 1e8), failed, "ml-1m"

@@ -6,15 +6,12 @@ starts, warms up on a tenth of the users and then fits and predicts for all user
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import median
 from typing import Any
-
-import pandas as pd
 
 from benchmarks import machine
 from benchmarks.report import Table
 from benchmarks.suite import judge, page, splits
+from benchmarks.suite.measured import Measured, failed, measure
 from benchmarks.suite.models import BY_KEY, PAIRS, Goals, Pair
 from benchmarks.suite.options import Runner, parser, runner
 
@@ -69,58 +66,26 @@ def _compare(work: Runner, data: str, keys: Sequence[str]) -> Table:
     return table
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A record and what its lists are worth."""
-
-    engine: str
-    record: dict[str, Any]
-    lists: pd.DataFrame | None
-    verdict: judge.Verdict | None
-
-    def seconds(self, part: str, kind: str = "wall") -> float:
-        """Return the median seconds of ``fit`` or ``predict``."""
-        return float(median(one[part][kind] for one in self.record["rounds"]))
-
-
 def _measure(work: Runner, data: str, pair: Pair, engine: str) -> Measured:
-    folder, _ = work.data(data)
-    record = work.run(NAME, engine, data, pair.job(engine == ORIGINAL), k=K)
-    path = work.place(NAME, engine, data, pair.key) / "lists.parquet"
-    if not record.get("rounds") or not path.is_file():
-        return Measured(engine, record, None, None)
-    lists = pd.read_parquet(path)
-    seen = pair.options.get("filter_seen_items", True)
-    verdict = judge.judge(lists, folder, K, log=pair.log, seen_left_out=seen)
-    return Measured(engine, record, lists, verdict)
+    return measure(work, NAME, data, engine, pair.job(engine == ORIGINAL), K)
 
 
 def _add(table: Table, pair: Pair, found: Measured, first: Measured | None, data: str) -> None:
     """Add the row of an engine; ``first`` is the original's, where it is not its own."""
-    record = {"data": data, "model": pair.key, "engine": found.engine, **found.record}
+    record = {"data": data, "model": pair.key, **found.fields}
+    cells = [f"`{pair.key}`", found.engine]
     if found.verdict is None or found.lists is None:
-        error = found.record.get("error", "no lists")
-        table.add([f"`{pair.key}`", found.engine, *[""] * 11, error], record, None)
+        table.add(failed(table, cells, found), record, None)
         return
     verdict = found.verdict
-    record |= {
-        "quality": verdict.figures,
-        "interval": verdict.intervals["NDCG"],
-        "faults": verdict.faults,
-    }
-    cells = [f"`{pair.key}`", found.engine]
-    cells += [f"{found.seconds(part):.2f}" for part in ("fit", "predict")]
-    cells.append(f"{sum(found.seconds(part, 'cpu') for part in ('fit', 'predict')):.2f}")
-    cells.append(f"{found.record['peak'] / 1e6:.0f}")
-    cells.append(f"{found.record['startup']['wall']:.1f}")
-    cells.append(f"{verdict.figures['NDCG']:.4f} ± {verdict.intervals['NDCG']:.4f}")
+    cells += found.cells()
     passed = None
     if first is None or first.verdict is None or first.lists is None:
         cells += [""] * 6
     else:
         apart = judge.difference(verdict.users, first.verdict.users)
         agree = judge.shared(found.lists, first.lists)
-        times = _times(found, first)
+        times = first.times_of(found)
         cells += [f"{apart[0]:+.4f} ({apart[1]:+.4f} to {apart[2]:+.4f})", f"{agree:.1%}"]
         cells += [f"{times[part]:.1f}" for part in ("fit", "predict", "total")]
         record |= {"difference": apart, "shared": agree, "times": times}
@@ -134,16 +99,6 @@ def _add(table: Table, pair: Pair, found: Measured, first: Measured | None, data
         cells[-1] += f" **{'; '.join(verdict.faults)}**"
         passed = False if found.engine in OURS else passed
     table.add(cells, record, passed)
-
-
-def _times(found: Measured, first: Measured) -> dict[str, float]:
-    """Return how many times as long the original takes."""
-    mine, theirs = (
-        {part: side.seconds(part) for part in ("fit", "predict")} for side in (found, first)
-    )
-    for side in (mine, theirs):
-        side["total"] = side["fit"] + side["predict"]
-    return {part: theirs[part] / max(mine[part], 1e-9) for part in mine}
 
 
 def _missed(

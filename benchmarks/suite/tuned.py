@@ -16,6 +16,7 @@ from benchmarks import machine
 from benchmarks.original_figures import PUBLISHED
 from benchmarks.report import Table
 from benchmarks.suite import dated, judge, page
+from benchmarks.suite.measured import failed, measure
 from benchmarks.suite.models import PAIRS, SEED, Pair
 from benchmarks.suite.options import Runner, parser, runner
 
@@ -81,17 +82,14 @@ def _add(
         "seed": SEED,
         "data": str(folder / dated.INNER),
     }
-    found = work.run(
-        NAME, engine, data, pair.job(engine == ENGINES[0]), k=K, tune=search, users=True, warm=None
-    )
-    record = {"data": data, "model": pair.key, "engine": engine, **found}
-    path = work.place(NAME, engine, data, pair.key) / "lists.parquet"
-    if not found.get("rounds") or not path.is_file():
-        error = found.get("error", "no lists")
-        table.add([f"`{pair.key}`", engine, *[""] * 10, error], record, None)
+    job = pair.job(engine == ENGINES[0])
+    found = measure(work, NAME, data, engine, job, K, tune=search, users=True, warm=None)
+    record = {"data": data, "model": pair.key, **found.fields}
+    cells = [f"`{pair.key}`", engine]
+    verdict = found.verdict
+    if verdict is None:
+        table.add(failed(table, cells, found), record, None)
         return
-    seen = pair.options.get("filter_seen_items", True)
-    verdict = judge.judge(pd.read_parquet(path), folder, K, log=pair.log, seen_left_out=seen)
     first = users.get(pair.key)
     users[pair.key] = verdict.users
     apart = (
@@ -100,12 +98,11 @@ def _add(
         else "{:+.4f} ({:+.4f} to {:+.4f})".format(*judge.difference(verdict.users, first))
     )
     figures = [_figure(verdict, name) for name in METRICS]
-    seconds = [f"{found['tuning']['wall']:.1f}"]
-    seconds += [f"{found['rounds'][-1][part]['wall']:.2f}" for part in ("fit", "predict")]
-    record |= {"quality": verdict.figures, "intervals": verdict.intervals}
+    seconds = [f"{found.record['tuning']['wall']:.1f}"]
+    seconds += [f"{found.seconds(part):.2f}" for part in ("fit", "predict")]
     faults = "; ".join(verdict.faults)
     table.add(
-        [f"`{pair.key}`", engine, *figures, apart, *seconds, _params(found["tuned"])],
+        [*cells, *figures, apart, *seconds, _params(found.record["tuned"])],
         record,
         False if faults and engine != ENGINES[0] else None,
     )

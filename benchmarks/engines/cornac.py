@@ -1,0 +1,55 @@
+"""Cornac: models of many papers, one list a call."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.engines import ITEM, RELEVANCE, USER, tables
+
+LIBRARIES = ("cornac", "numpy", "scipy")
+frame = tables.frame
+
+
+def start(folder: Path, threads: int) -> None:
+    """Import the library."""
+    importlib.import_module("cornac")
+
+
+def stop() -> None:
+    """Nothing runs on."""
+
+
+def load(folder: Path, job: dict[str, Any]) -> Any:
+    """Return the log as a dataset of the library, and as a matrix of its codes."""
+    log = pd.read_parquet(folder / f"{job['log']}.parquet")
+    rows = log[[USER, ITEM, RELEVANCE]].itertuples(index=False, name=None)
+    data = importlib.import_module("cornac.data").Dataset.build(list(rows), seed=job.get("seed"))
+    return SimpleNamespace(data=data, seen=data.csr_matrix.astype(np.float32))
+
+
+def fit(log: Any, job: dict[str, Any]) -> Any:
+    """Return the fitted model of a job."""
+    kind = getattr(importlib.import_module("cornac.models"), job["class"])
+    return kind(verbose=False, **job["params"]).fit(log.data)
+
+
+def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
+    """Return lists for all users, in the ids of the log: it scores a user a call."""
+
+    def scores(block: slice) -> Any:
+        return np.stack([_scores(model, user) for user in range(block.start, block.stop)])
+
+    items, found = tables.best(scores, log.seen, job["k"])
+    of = np.array(list(log.data.iid_map))
+    users = np.array(list(log.data.uid_map))
+    order = np.argsort(users)
+    return of[items][order], found[order]
+
+
+def _scores(model: Any, user: int) -> Any:
+    scores = np.asarray(model.score(user), dtype=np.float32)
+    return scores.copy()
