@@ -1,5 +1,6 @@
 """Environments of other libraries, which need other versions than daskrec does."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ def make(folder: Path, *installations: Sequence[str]) -> Path:
         return python
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").is_file():
         raise SystemExit(f"{folder} is not empty and no virtual environment: name another one")
-    venv.create(folder, with_pip=True)
+    venv.create(folder, clear=True, symlinks=os.name != "nt", with_pip=True)
     for arguments in installations:
         command = [str(python), "-m", "pip", "install", "--quiet", *arguments]
         if subprocess.run(command, stdout=sys.stderr).returncode:

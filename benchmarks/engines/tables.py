@@ -52,6 +52,5 @@ def frame(lists: tuple[Any, Any]) -> pd.DataFrame:
     items, scores = lists
     users = np.repeat(np.arange(len(items)), items.shape[1])
     columns = {USER: users, ITEM: items.ravel(), RELEVANCE: scores.ravel()}
-    found = pd.DataFrame(columns)
-    there = np.isfinite(found[RELEVANCE]) & (found[ITEM] >= 0)
-    return found.loc[there]
+    there = np.isfinite(columns[RELEVANCE]) & (columns[ITEM] >= 0)
+    return pd.DataFrame({name: values[there] for name, values in columns.items()})
