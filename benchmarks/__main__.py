@@ -33,7 +33,7 @@ LONG = ("strong", "neural_quality", "neural_scale", "crossing")
 # Commands with options of their own.
 COMMANDS = ("gpu", "leaderboard", "migration", "original")
 # Commands of engines against engines.
-SUITE = ("peers", "scaling", "spark", "tuned")
+SUITE = ("guard", "peers", "scaling", "spark", "tuned")
 
 
 def main(arguments: list[str] | None = None) -> int:
