@@ -34,7 +34,7 @@ def load(folder: Path, job: dict[str, Any]) -> Any:
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the fitted model of a job."""
     kind = getattr(importlib.import_module("cornac.models"), job["class"])
-    return kind(verbose=False, **job["params"]).fit(log.data)
+    return kind(**job["params"]).fit(log.data)
 
 
 def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
@@ -51,5 +51,4 @@ def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
 
 
 def _scores(model: Any, user: int) -> Any:
-    scores = np.asarray(model.score(user), dtype=np.float32)
-    return scores.copy()
+    return np.array(model.score(user), dtype=np.float32).ravel()

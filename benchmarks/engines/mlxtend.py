@@ -34,6 +34,8 @@ def fit(log: Any, job: dict[str, Any]) -> Any:
     count = job["params"]["min_pair_count"]
     table = pd.DataFrame(log.toarray().astype(bool))
     sets = fpgrowth(table, min_support=count / log.shape[0], max_len=2)
+    if sets.empty:
+        return sp.csr_matrix((log.shape[1], log.shape[1]), dtype=np.float32)
     rules = association_rules(sets, metric="confidence", min_threshold=0)
     left, right = (
         np.array([next(iter(side)) for side in rules[name]], dtype=np.int64)

@@ -8,7 +8,7 @@ import importlib
 import json
 import sys
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,7 +26,7 @@ def main(path: str) -> None:
     engine.start(folder, job["threads"])
     result.add(
         startup={"wall": perf_counter() - wall, "cpu": cpu_seconds() - cpu},
-        versions={name: version(name) for name in engine.LIBRARIES},
+        versions={name: _version(name) for name in engine.LIBRARIES},
     )
     try:
         _work(engine, job, result, folder)
@@ -58,6 +58,13 @@ def _work(engine: Any, job: dict[str, Any], result: "_Result", folder: Path) -> 
         if len(rounds) == 1:
             engine.frame(lists).to_parquet(folder / "lists.parquet", index=False)
         result.add(rounds=rounds, unfinished=None)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # it lies on the path, not installed
+        return None
 
 
 def _warm_up(engine: Any, job: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SEED = 42
-_RANK, _NEIGHBOURS, _RIDGE = 64, 10, 500.0
+_RANK, _NEIGHBOURS, _RIDGE, _PLAIN = 64, 10, 500.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Entry:
     def job(self, family: str) -> dict[str, Any]:
         """Return the part of a job that says what is run."""
         return {
-            "key": f"{family}-{self.name}",
+            "key": f"{family}-{self.name}".replace(", ", "-").replace(" ", "-"),
             "class": self.name,
             "params": dict(self.params),
             "log": "train",
         }
 
 
-_ALS = {"factors": _RANK, "regularization": 0.1, "iterations": 10, "random_state": SEED}
+_ALS = {"factors": _RANK, "regularization": _PLAIN, "iterations": 10, "random_state": SEED}
 _COSINE = {"K": _NEIGHBOURS}
 _WARP = {"no_components": _RANK, "loss": "warp", "random_state": SEED}
 
@@ -60,24 +60,15 @@ FAMILIES: Mapping[str, tuple[Entry, ...]] = {
             "ItemKNNScorer",
             {"save_nbrs": _NEIGHBOURS, "max_nbrs": 1000, "feedback": "implicit"},
         ),
-        Entry("cornac", "ItemKNN", {"k": _NEIGHBOURS, "similarity": "cosine", "num_threads": 2}),
+        Entry(
+            "cornac",
+            "ItemKNN",
+            {"k": _NEIGHBOURS, "similarity": "cosine", "num_threads": 2, "verbose": False},
+        ),
     ),
+    # The ridge of Spark grows with the length of a history.
     "als": (
         Entry("daskrec", "ALSWrap", {"rank": _RANK, "seed": SEED}),
-        Entry("implicit", "als", _ALS),
-        Entry("rectools", "ImplicitALSWrapperModel", {"implicit": {"kind": "als", **_ALS}}),
-        Entry(
-            "lenskit",
-            "ImplicitMFScorer",
-            {
-                "embedding_size": _RANK,
-                "epochs": 10,
-                "regularization": 0.1,
-                "weight": 1.0,
-                "user_embeddings": "prefer",
-            },
-        ),
-        Entry("cornac", "WMF", {"k": _RANK, "max_iter": 10, "seed": SEED}),
         Entry(
             "mllib",
             "ALS",
@@ -91,10 +82,30 @@ FAMILIES: Mapping[str, tuple[Entry, ...]] = {
             },
         ),
     ),
+    "als, plain ridge": (
+        Entry(
+            "daskrec",
+            "ALSWrap",
+            {"rank": _RANK, "regularization": _PLAIN, "scale_regularization": False, "seed": SEED},
+        ),
+        Entry("implicit", "als", _ALS),
+        Entry("rectools", "ImplicitALSWrapperModel", {"implicit": {"kind": "als", **_ALS}}),
+        Entry(
+            "lenskit",
+            "ImplicitMFScorer",
+            {
+                "embedding_size": _RANK,
+                "epochs": 10,
+                "regularization": _PLAIN,
+                "weight": 1.0,
+                "user_embeddings": "prefer",
+            },
+        ),
+    ),
     "ease": (
         Entry("daskrec", "EASE", {"regularization": _RIDGE}),
         Entry("rectools", "EASEModel", {"regularization": _RIDGE}),
-        Entry("cornac", "EASE", {"lamb": _RIDGE, "seed": SEED}),
+        Entry("cornac", "EASE", {"lamb": _RIDGE, "seed": SEED, "verbose": False}),
     ),
     "slim": (
         Entry("daskrec", "SLIM", {"beta": 0.01, "lambda_": 0.01, "seed": SEED}),
@@ -123,7 +134,7 @@ FAMILIES: Mapping[str, tuple[Entry, ...]] = {
         Entry(
             "rectools",
             "LightFMWrapperModel",
-            {"lightfm": {**_WARP}, "epochs": 10, "num_threads": 2},
+            {"lightfm": {**_WARP}, "epochs": 10, "num_threads": 2, "verbose": False},
         ),
     ),
     "rules": (

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# Rows: users and items. The shape of MovieLens at 1e7, and larger catalogues for more rows.
-SHAPES: Mapping[str, tuple[int, int]] = {
-    "1e5": (3_000, 2_000),
-    "1e6": (12_000, 4_000),
-    "1e7": (137_000, 20_700),
-    "1e8": (1_000_000, 100_000),
+# Rows, users and items. The shape of MovieLens at 1e7, and larger catalogues for more rows.
+SHAPES: Mapping[str, tuple[int, int, int]] = {
+    "1e5": (100_000, 3_000, 2_000),
+    "1e6": (1_000_000, 12_000, 4_000),
+    "1e7": (10_000_000, 137_000, 20_700),
+    "1e8": (100_000_000, 1_000_000, 100_000),
 }
 SIZES = tuple(SHAPES)
 _PART = 1_000_000  # rows of a file
@@ -84,8 +84,7 @@ def write_log(folder: Path, size: str) -> dict[str, float]:
     if not told.is_file():
         from daskrec.datasets import synthetic
 
-        users, items = SHAPES[size]
-        rows = int(float(size))
+        rows, users, items = SHAPES[size]
         parts = max(rows // _PART, _LEAST_PARTS)
         log = synthetic(users, items, rows, npartitions=parts, timestamps=True, seed=0)
         log["relevance"] = ((log["item_idx"] + log["user_idx"]) % 3 // 2).astype("float64")
