@@ -43,7 +43,8 @@ ENVIRONMENTS: Mapping[str, Environment] = {
     "mllib": Environment((*_SPARK, "numpy", "pyarrow"), java=True),
     "implicit": Environment(("implicit", *_READS)),
     "lightfm": Environment(("lightfm-next", *_READS)),
-    "rectools": Environment(("rectools[lightfm]", "lightfm-next", *_READS)),
+    # It wants numpy 1, which later versions of pyarrow do not.
+    "rectools": Environment(("rectools[lightfm]", "lightfm-next", "pandas", "pyarrow<22")),
     "lenskit": Environment(("lenskit", *_READS)),
     "cornac": Environment(("cornac", *_READS)),
     "gensim": Environment(("gensim", *_READS)),
