@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     passed = True
     for name in options.names or TABLES:
         stolen, total = machine.busy_ticks()
-        table = importlib.import_module(f"benchmarks.{name}").run(dataset, options.rounds)
+        table = importlib.import_module(f"benchmarks.tables.{name}").run(dataset, options.rounds)
         stolen, total = (b - a for a, b in zip((stolen, total), machine.busy_ticks(), strict=True))
         share = stolen / total if total else 0.0
         if share > machine.STEAL:

@@ -89,3 +89,10 @@ def busy_ticks() -> tuple[int, int]:
         return 0, 0
     ticks = [int(x) for x in path.read_text().split("\n", 1)[0].split()[1:9]]
     return ticks[7], sum(ticks)
+
+
+def peak() -> int:
+    """Return the most bytes that this process had resident so far (Linux)."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024

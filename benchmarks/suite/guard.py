@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.fresh import run_child
 from benchmarks.measure import Ratio, interleave, paired_ratio
 from benchmarks.report import Table
-from benchmarks.startup import run_child
 from benchmarks.suite.guard_checks import Bench, Check, checks
 
 FILE = Path(__file__).with_name("guard.json")

@@ -9,7 +9,7 @@ import pytest
 from support import spark as sparks
 from support.logs import as_kind, assert_same, kind_of, random_log
 
-from benchmarks import crossing
+from benchmarks.tables import crossing
 from daskrec.data import frames
 from daskrec.models import KNN, ALSWrap, PopRec
 from daskrec.splitters import RandomSplitter

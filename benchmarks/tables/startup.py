@@ -1,18 +1,13 @@
 """The first call of a fresh process: import, PopRec fit and predict."""
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 from benchmarks.child import K
 from benchmarks.data import Dataset
+from benchmarks.fresh import run_child
 from benchmarks.report import Goal, SpeedTable, Table
 
 _WARM, _COLD = Goal(seconds=3.0), Goal(seconds=15.0)
@@ -50,17 +45,3 @@ def _process(folder: str, environment: dict[str, str]) -> tuple[float, dict[str,
     begin = perf_counter()
     found = run_child(["startup", folder], environment)
     return perf_counter() - begin, found
-
-
-def run_child(arguments: Sequence[str], environment: dict[str, str] | None = None) -> Any:
-    """Run ``benchmarks.child`` in a fresh process; return what it found."""
-    root = str(Path(__file__).parents[1])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.child", *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(environment or {})},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return json.loads(done.stdout)

@@ -5,8 +5,8 @@ from statistics import median
 
 from benchmarks.child import MODELS
 from benchmarks.data import Dataset
+from benchmarks.fresh import run_child
 from benchmarks.report import Table
-from benchmarks.startup import run_child
 
 _MEGABYTE = 1e6
 _SPARE = 256 * _MEGABYTE

@@ -12,9 +12,9 @@ import pandas as pd
 from distributed import Client, LocalCluster
 
 from benchmarks.data import Dataset
+from benchmarks.machine import peak
 from benchmarks.measure import call, interleave
 from benchmarks.report import Table
-from benchmarks.scale import peak
 from daskrec.metrics import (
     MAP,
     MRR,

@@ -5,8 +5,8 @@ import tempfile
 from typing import Any
 
 from benchmarks.data import Dataset
+from benchmarks.fresh import run_child
 from benchmarks.report import Table
-from benchmarks.startup import run_child
 
 _USERS, _ITEMS, _ROWS = 1_000_000, 100_000, 20_000_000
 _LIMIT = 6e9

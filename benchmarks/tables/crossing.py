@@ -4,9 +4,9 @@ import tempfile
 from statistics import median
 
 from benchmarks.data import Dataset
+from benchmarks.fresh import run_child
 from benchmarks.measure import paired_ratio
 from benchmarks.report import Table
-from benchmarks.startup import run_child
 
 ROWS, USERS, ITEMS = 10_000_000, 138_000, 27_000
 _RATIO, _LIMIT = 2.0, 2e9

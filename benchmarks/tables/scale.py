@@ -10,6 +10,7 @@ import dask.dataframe as dd
 from distributed import Client, LocalCluster
 
 from benchmarks.data import Dataset
+from benchmarks.machine import peak
 from benchmarks.report import Table
 from daskrec.datasets import synthetic
 from daskrec.models import KNN, PopRec, Wilson
@@ -75,9 +76,3 @@ def _time(model: Any, path: str) -> float:
     begin = perf_counter()
     model.fit(f"{path}/*.parquet")
     return perf_counter() - begin
-
-
-def peak() -> int:
-    with open("/proc/self/status") as status:
-        line = next(line for line in status if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024

@@ -10,8 +10,8 @@ import pandas as pd
 from distributed import Client, LocalCluster
 
 from benchmarks.data import Dataset
+from benchmarks.machine import peak
 from benchmarks.report import Table
-from benchmarks.scale import peak
 from daskrec.datasets import synthetic
 from daskrec.engine.csr import Csr
 from daskrec.models import SLIM
