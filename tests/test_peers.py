@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from benchmarks.__main__ import main
 from benchmarks.engines import launch, tables
 from benchmarks.engines.environments import ENVIRONMENTS
+from benchmarks.report import Table
 from benchmarks.suite import families, peers
 from benchmarks.suite.judge import Verdict
 from benchmarks.suite.measured import Measured
@@ -61,34 +63,69 @@ def test_users_with_fewer_items_have_shorter_lists() -> None:
     assert lists.groupby("user_idx").size().tolist() == [1, 2]
 
 
-def measured(engine: str, seconds: float) -> Measured:
+def test_the_command_tells_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["peers", "--help"])
+    assert ended.value.code == 0
+    assert "--family" in capsys.readouterr().out
+
+
+def measured(engine: str, seconds: float, *faults: str) -> Measured:
     part = {"wall": seconds, "cpu": seconds}
     record = {
         "rounds": [{"fit": part, "predict": part}], "peak": 1e8, "startup": part, "load": part,
     }  # fmt: skip
-    verdict = Verdict({"NDCG": 0.5}, {"NDCG": 0.1}, [], pd.Series([0.5]))
+    verdict = Verdict({"NDCG": 0.5}, {"NDCG": 0.1}, list(faults), pd.Series([0.5]))
     return Measured(engine, record, pd.DataFrame(), verdict)
 
 
-def test_rows_compare_with_ours_and_say_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {
-        "daskrec": measured("daskrec", 1.0),
-        "rectools": measured("rectools", 4.0),
-        "lenskit": Measured("lenskit", {"error": "it has no such model"}),
-    }
+def compared(monkeypatch: pytest.MonkeyPatch, family: str, *found: Measured) -> Table:
+    """Return the table of a family whose jobs found this; engines that are left out fail."""
 
     def measure(work: Any, table: str, data: str, engine: str, *_: Any) -> Measured:
-        return found.get(engine, Measured(engine, {"error": "not installed"}))
+        none = Measured(engine, {"error": "not installed"})
+        return next((one for one in found if one.engine == engine), none)
 
     class Work:
         def data(self, name: str) -> Any:
             return Path(name), {"rows": 1, "users": 1, "items": 1}
 
     monkeypatch.setattr(peers, "measure", measure)
-    table = peers.compare(Work(), "ml-100k", ["popularity"])  # type: ignore[arg-type]
+    return peers.compare(Work(), "ml-100k", [family])  # type: ignore[arg-type]
+
+
+def test_rows_compare_with_ours_and_say_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = compared(
+        monkeypatch,
+        "popularity",
+        measured("daskrec", 1.0),
+        measured("rectools", 4.0),
+        Measured("lenskit", {"error": "it has no such model"}),
+    )
     assert {len(row) for row in table.rows} == {len(table.columns)}
     rows = {row[1]: row for row in table.rows}
     assert rows["rectools"][-4:-1] == ["4.00", "4.00", "4.00"]
     assert rows["lenskit"][-2] == "it has no such model"
     assert rows["cornac"][-2] == "not installed"
+    assert table.passed
+
+
+def test_peers_are_told_though_ours_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = compared(monkeypatch, "popularity", measured("rectools", 4.0))
+    rows = {row[1]: row for row in table.rows}
+    assert rows["daskrec"][-2] == "not installed"
+    assert rows["rectools"][-4:-1] == ["", "", ""]
+
+
+def test_notes_say_faults_and_what_is_another_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = compared(
+        monkeypatch,
+        "ease",
+        measured("daskrec", 1.0),
+        measured("rectools", 1.0),
+        measured("cornac", 1.0, "items that users had"),
+    )
+    notes = "\n".join(table.notes)
+    assert "EASEModel of rectools (ease): it multiplies histories by the transpose" in notes
+    assert "EASE of cornac (ease): items that users had." in notes
     assert table.passed

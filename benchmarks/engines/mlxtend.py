@@ -1,6 +1,7 @@
-"""mlxtend: rules of two items by FP-growth; a user's items are the left sides of rules."""
+"""mlxtend: rules of two items; a user's items are the left sides of rules."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,28 +24,31 @@ def stop() -> None:
 
 
 def load(folder: Path, job: dict[str, Any]) -> Any:
-    """Return the log as a matrix."""
-    return tables.matrix(folder, job["log"])
+    """Return the log as a boolean frame of users by items, and as a matrix."""
+    found = tables.matrix(folder, job["log"])
+    return SimpleNamespace(table=pd.DataFrame(found.toarray().astype(bool)), matrix=found)
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the confidences of rules, a sparse matrix from left to right items."""
-    from mlxtend.frequent_patterns import association_rules, fpgrowth
+    import mlxtend.frequent_patterns as patterns
 
-    count = job["params"]["min_pair_count"]
-    table = pd.DataFrame(log.toarray().astype(bool))
-    sets = fpgrowth(table, min_support=count / log.shape[0], max_len=2)
+    params = dict(job["params"])
+    users, items = log.matrix.shape
+    least = params.pop("min_pair_count") / users
+    find = getattr(patterns, job["class"])
+    sets = find(log.table, min_support=least, max_len=2, **params)
     if sets.empty:
-        return sp.csr_matrix((log.shape[1], log.shape[1]), dtype=np.float32)
-    rules = association_rules(sets, metric="confidence", min_threshold=0)
+        return sp.csr_matrix((items, items), dtype=np.float32)
+    rules = patterns.association_rules(sets, metric="confidence", min_threshold=0)
     left, right = (
         np.array([next(iter(side)) for side in rules[name]], dtype=np.int64)
         for name in ("antecedents", "consequents")
     )
     weights = rules["confidence"].to_numpy(np.float32)
-    return sp.csr_matrix((weights, (left, right)), shape=(log.shape[1], log.shape[1]))
+    return sp.csr_matrix((weights, (left, right)), shape=(items, items))
 
 
 def predict(rules: Any, log: Any, job: dict[str, Any]) -> Any:
     """Return lists by products of histories and confidences."""
-    return tables.best(lambda block: (log[block] @ rules).toarray(), log, job["k"])
+    return tables.best(lambda block: (log.matrix[block] @ rules).toarray(), log.matrix, job["k"])

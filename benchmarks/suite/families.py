@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks import THREADS
+
 SEED = 42
 _RANK, _NEIGHBOURS, _RIDGE, _PLAIN = 64, 10, 500.0, 5.0
 
@@ -20,11 +22,14 @@ class Entry:
         Its class, or the name that the engine's module knows it by.
     params
         Its parameters.
+    note
+        In what it is not the model of the others.
     """
 
     engine: str
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
     def job(self, family: str) -> dict[str, Any]:
         """Return the part of a job that says what is run."""
@@ -36,8 +41,23 @@ class Entry:
         }
 
 
-_ALS = {"factors": _RANK, "regularization": _PLAIN, "iterations": 10, "random_state": SEED}
-_COSINE = {"K": _NEIGHBOURS}
+_PLAIN_ALS = {
+    "rank": _RANK,
+    "regularization": _PLAIN,
+    "scale_regularization": False,
+    "seed": SEED,
+}
+# Its confidence is alpha times the relevance; that of the others is 1 more.
+_ALS = {
+    "factors": _RANK,
+    "regularization": _PLAIN,
+    "alpha": 2.0,
+    "iterations": 10,
+    "random_state": SEED,
+    "num_threads": THREADS,
+}
+# An item is among its own neighbours there.
+_COSINE = {"K": _NEIGHBOURS + 1, "num_threads": THREADS}
 _WARP = {"no_components": _RANK, "loss": "warp", "random_state": SEED}
 
 # Ours is the first of each.
@@ -63,7 +83,9 @@ FAMILIES: Mapping[str, tuple[Entry, ...]] = {
         Entry(
             "cornac",
             "ItemKNN",
-            {"k": _NEIGHBOURS, "similarity": "cosine", "num_threads": 2, "verbose": False},
+            {"k": _NEIGHBOURS, "similarity": "cosine", "num_threads": THREADS, "verbose": False},
+            "it predicts a rating, the mean of those of neighbours, which for a log of ones is 1 "
+            "or 0: the order of its lists says nothing",
         ),
     ),
     # The ridge of Spark grows with the length of a history.
@@ -80,16 +102,13 @@ FAMILIES: Mapping[str, tuple[Entry, ...]] = {
                 "alpha": 1.0,
                 "seed": SEED,
             },
+            "it cannot leave out what users had: it is asked for as many more items as the longest "
+            "history has, and those of the history are taken away afterwards",
         ),
     ),
     "als, plain ridge": (
-        Entry(
-            "daskrec",
-            "ALSWrap",
-            {"rank": _RANK, "regularization": _PLAIN, "scale_regularization": False, "seed": SEED},
-        ),
-        Entry("implicit", "als", _ALS),
-        Entry("rectools", "ImplicitALSWrapperModel", {"implicit": {"kind": "als", **_ALS}}),
+        Entry("daskrec", "ALSWrap", _PLAIN_ALS),
+        Entry("implicit", "als", {**_ALS, "use_cg": False}),
         Entry(
             "lenskit",
             "ImplicitMFScorer",
@@ -102,10 +121,22 @@ FAMILIES: Mapping[str, tuple[Entry, ...]] = {
             },
         ),
     ),
+    # Three steps in each half round, what both libraries do by default.
+    "als, conjugate gradients": (
+        Entry("daskrec", "ALSWrap", {**_PLAIN_ALS, "solver": "cg"}),
+        Entry("implicit", "als", _ALS),
+        Entry("rectools", "ImplicitALSWrapperModel", {"implicit": {"kind": "als", **_ALS}}),
+    ),
     "ease": (
         Entry("daskrec", "EASE", {"regularization": _RIDGE}),
-        Entry("rectools", "EASEModel", {"regularization": _RIDGE}),
-        Entry("cornac", "EASE", {"lamb": _RIDGE, "seed": SEED, "verbose": False}),
+        Entry(
+            "rectools",
+            "EASEModel",
+            {"regularization": _RIDGE, "recommend_n_threads": THREADS},
+            "it multiplies histories by the transpose of the weights, so its lists are others",
+        ),
+        # By default it drops negative weights, which are a part of the model.
+        Entry("cornac", "EASE", {"lamb": _RIDGE, "posB": False, "verbose": False}),
     ),
     "slim": (
         Entry("daskrec", "SLIM", {"beta": 0.01, "lambda_": 0.01, "seed": SEED}),
@@ -129,16 +160,24 @@ FAMILIES: Mapping[str, tuple[Entry, ...]] = {
         ),
     ),
     "warp": (
-        Entry("daskrec", "LightFMWrap", {"no_components": _RANK, "random_state": SEED}),
+        # With a seed ours would take one thread.
+        Entry(
+            "daskrec",
+            "LightFMWrap",
+            {"no_components": _RANK, "random_state": SEED, "num_threads": THREADS},
+            "threads overtake each other in every library of this family, so no two runs have the "
+            "same lists",
+        ),
         Entry("lightfm", "LightFM", {**_WARP, "epochs": 10}),
         Entry(
             "rectools",
             "LightFMWrapperModel",
-            {"lightfm": {**_WARP}, "epochs": 10, "num_threads": 2, "verbose": False},
+            {"lightfm": {**_WARP}, "epochs": 10, "num_threads": THREADS, "verbose": False},
         ),
     ),
     "rules": (
         Entry("daskrec", "AssociationRulesItemRec", {"min_item_count": 50, "min_pair_count": 50}),
+        Entry("mlxtend", "apriori", {"min_pair_count": 50, "low_memory": True}),
         Entry("mlxtend", "fpgrowth", {"min_pair_count": 50}),
     ),
 }

@@ -74,8 +74,8 @@ def _add(
     else:
         cells += [f"{ratio:.2f}" for ratio in found.times_of(ours).values()]
     table.add(cells, record, None)
-    if found.verdict.faults:
-        table.notes.append(f"{entry.name} of {entry.engine}: {'; '.join(found.verdict.faults)}.")
+    for said in (*found.verdict.faults, *filter(None, [entry.note])):
+        table.notes.append(f"{entry.name} of {entry.engine} ({family}): {said}.")
 
 
 def _parser() -> Any:
