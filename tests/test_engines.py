@@ -13,6 +13,7 @@ import pytest
 from benchmarks.engines import clock, launch
 from benchmarks.engines.environments import ENVIRONMENTS
 from benchmarks.engines.watch import Watch
+from benchmarks.engines.worker import reseeded
 from benchmarks.suite import splits
 
 pytestmark = pytest.mark.skipif(
@@ -52,10 +53,10 @@ def test_a_job_is_timed_watched_and_kept(prepared: Path, tmp_path: Path) -> None
     assert found["startup"]["wall"] > 0
     assert found["peak"] > 5e7
     assert found["versions"]["daskrec"]
-    lists = pd.read_parquet(work / "lists.parquet")
+    lists = pd.read_parquet(work / "lists-0.parquet")
     assert list(lists) == ["user_idx", "item_idx", "relevance"]
     assert (lists.groupby("user_idx").size() == 3).all()
-    (work / "lists.parquet").unlink()
+    (work / "lists-0.parquet").unlink()
     again = launch.run(job(prepared), Path("no such interpreter"), work, limit=120)
     assert again == found
 
@@ -78,6 +79,17 @@ def test_a_job_ends_at_its_limit(prepared: Path, tmp_path: Path) -> None:
     assert found["error"] == "ended at its limit of 0.05 s"
     kept = json.loads((tmp_path / "job" / "record.json").read_text())
     assert kept == found
+
+
+def test_rounds_have_seeds_of_their_own(prepared: Path, tmp_path: Path) -> None:
+    assert reseeded({"seed": 3, "rank": 2}, 2) == {"seed": 5, "rank": 2}
+    assert reseeded({"random_state": None}, 2) == {"random_state": None}
+    work = tmp_path / "job"
+    random = {"class": "RandomRec", "params": {"seed": 1}, "budget": 0.0, "rounds": 3, "least": 2}
+    found = launch.run(job(prepared, **random), Path(sys.executable), work, limit=120)
+    assert len(found["rounds"]) == 2
+    first, second = (pd.read_parquet(work / f"lists-{number}.parquet") for number in (0, 1))
+    assert not first.equals(second)
 
 
 def test_cpu_seconds_are_those_of_children_too() -> None:

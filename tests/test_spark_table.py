@@ -42,6 +42,13 @@ def test_lists_are_measured_and_their_faults_found(prepared: Path) -> None:
     assert double.faults == ["an item twice in a list", "lists of more than 1"]
 
 
+def test_rounds_count_by_their_mean(prepared: Path) -> None:
+    both = judge.together([worth(prepared, lists([2, 0])), worth(prepared, lists([2, 2]))])
+    assert both.figures["NDCG"] == 0.75
+    assert both.users.tolist() == [1.0, 0.5]
+    assert both.faults == ["items that users had"]
+
+
 def test_differences_are_of_the_same_users(prepared: Path) -> None:
     right, half = worth(prepared, lists([2, 0])).users, worth(prepared, lists([2, 2])).users
     mean, low, high = judge.difference(half, right)

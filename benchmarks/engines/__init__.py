@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 USER, ITEM, RELEVANCE, TIME = "user_idx", "item_idx", "relevance", "timestamp"
+LISTS = "lists-{}.parquet"  # of a round
 
 
 class Engine(Protocol):

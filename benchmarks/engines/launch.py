@@ -38,12 +38,13 @@ def run(
     job
         ``engine``, ``class``, ``params``, ``data`` (a prepared folder), ``log``, ``k``,
         ``rounds``, ``budget`` (seconds after which no more round begins), and where wanted
-        ``warm`` (a small prepared folder), ``features``, ``options``, ``tune``, ``variables`` (of
-        the environment).
+        ``least`` (rounds that there are all the same), ``warm`` (a small prepared folder),
+        ``features``, ``options``, ``tune``, ``variables`` (of the environment).
     python
         The interpreter of the engine.
     folder
-        Of the job: ``job.json``, ``result.json``, ``lists.parquet``, ``log.txt``, ``record.json``.
+        Of the job: ``job.json``, ``result.json``, ``lists-<n>.parquet``, ``log.txt`` and
+        ``record.json``.
     limit
         Seconds after which the job is ended.
     again

@@ -1,7 +1,7 @@
 """What runs in the environment of an engine: ``python -m benchmarks.engines.worker JOB``.
 
 The job is a JSON file. Beside it come ``result.json``, written after each step so that a job that
-is ended keeps what it has, and ``lists.parquet``, the lists of the last round.
+is ended keeps what it has, and ``lists-<n>.parquet``, the lists of each round.
 """
 
 import importlib
@@ -13,7 +13,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from benchmarks.engines import LISTS
 from benchmarks.engines.clock import cpu_seconds, timed
+
+_SEEDS = ("seed", "random_state")
 
 
 def main(path: str) -> None:
@@ -50,14 +53,24 @@ def _work(engine: Any, job: dict[str, Any], result: "_Result", folder: Path) -> 
     result.add(load=seconds)
     rounds: list[dict[str, Any]] = []
     begin = perf_counter()
-    while len(rounds) < job["rounds"] and (not rounds or perf_counter() - begin < job["budget"]):
-        fitting, model = timed(partial(engine.fit, log, job))
+    while len(rounds) < job["rounds"] and (
+        len(rounds) < job.get("least", 1) or perf_counter() - begin < job["budget"]
+    ):
+        drawn = {**job, "params": reseeded(job["params"], len(rounds))}
+        fitting, model = timed(partial(engine.fit, log, drawn))
         result.add(unfinished=fitting)  # for a job that is ended while it predicts
-        predicting, lists = timed(partial(engine.predict, model, log, job))
+        predicting, lists = timed(partial(engine.predict, model, log, drawn))
+        engine.frame(lists).to_parquet(folder / LISTS.format(len(rounds)), index=False)
         rounds.append({"fit": fitting, "predict": predicting})
-        if len(rounds) == 1:
-            engine.frame(lists).to_parquet(folder / "lists.parquet", index=False)
         result.add(rounds=rounds, unfinished=None)
+
+
+def reseeded(params: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return parameters with another seed for each round, so that luck is seen."""
+    return {
+        name: value + number if name in _SEEDS and value is not None else value
+        for name, value in params.items()
+    }
 
 
 def _version(name: str) -> str | None:

@@ -1,6 +1,8 @@
 """Quality of the lists that engines wrote: one evaluator, whoever wrote them."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +64,20 @@ def judge(lists: pd.DataFrame, data: Path, k: int, *, log: str, seen_left_out: b
     intervals = {name: found.conf_interval(name, k) for name in names}
     users, values = found.per_user("NDCG", k)
     return Verdict(figures, intervals, faults, pd.Series(values, index=users).sort_index())
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return what several rounds of a model are worth, user by user their mean.
+
+    Intervals are the mean ones: over users, not over the seeds of rounds.
+    """
+    first = verdicts[0]
+    return Verdict(
+        {name: mean(one.figures[name] for one in verdicts) for name in first.figures},
+        {name: mean(one.intervals[name] for one in verdicts) for name in first.intervals},
+        list(dict.fromkeys(fault for one in verdicts for fault in one.faults)),
+        sum((one.users for one in verdicts[1:]), first.users) / len(verdicts),
+    )
 
 
 def in_order(lists: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.engines import LISTS
 from benchmarks.report import Table
 from benchmarks.suite import judge
 from benchmarks.suite.options import Runner
@@ -23,8 +24,10 @@ class Measured:
         What ran it.
     record
         Of ``benchmarks.engines.launch``.
-    lists, verdict
-        None where it failed.
+    lists
+        Of the first round; None where it failed.
+    verdict
+        Of the lists of all rounds, each with a seed of its own; None where it failed.
     """
 
     engine: str
@@ -85,13 +88,17 @@ def measure(
     """
     folder, _ = work.data(data)
     record = work.run(table, engine, data, part, k=k, **more)
-    path = work.place(table, engine, data, part["key"]) / "lists.parquet"
-    if not record.get("rounds") or not path.is_file():
+    place = work.place(table, engine, data, part["key"])
+    paths = [place / LISTS.format(number) for number in range(len(record.get("rounds", ())))]
+    if not paths or not all(path.is_file() for path in paths):
         return Measured(engine, record)
-    lists = pd.read_parquet(path)
+    lists = [pd.read_parquet(path) for path in paths]
     seen = part.get("options", {}).get("filter_seen_items", True)
-    verdict = judge.judge(lists, folder, k, log=part["log"], seen_left_out=seen)
-    return Measured(engine, record, lists, verdict)
+    distinct = [one for n, one in enumerate(lists) if n == 0 or not one.equals(lists[0])]
+    verdicts = [
+        judge.judge(one, folder, k, log=part["log"], seen_left_out=seen) for one in distinct
+    ]
+    return Measured(engine, record, lists[0], judge.together(verdicts))
 
 
 def failed(table: Table, cells: list[str], found: Measured) -> list[str]:
