@@ -9,6 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _LISTED = "requirements.txt"
 
 
@@ -27,6 +32,11 @@ def make(folder: Path, *installations: Sequence[str]) -> Path:
     SystemExit
         The folder holds something else, or the packages cannot be installed.
     """
+    with _alone(folder):
+        return _made(folder, installations)
+
+
+def _made(folder: Path, installations: Sequence[Sequence[str]]) -> Path:
     python = folder / "bin" / "python"
     installed = folder / _LISTED
     wanted = "\n".join(argument for arguments in installations for argument in arguments)
@@ -41,6 +51,18 @@ def make(folder: Path, *installations: Sequence[str]) -> Path:
             raise SystemExit(f"pip could not install {', '.join(arguments)} in {folder}")
     installed.write_text(wanted)  # last: an installation cut short is done again
     return python
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other command makes the environment; only POSIX has such locks."""
+    if fcntl is None:
+        yield
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
