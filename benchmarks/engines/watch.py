@@ -50,19 +50,16 @@ class Watch:
 
     def _run(self) -> None:
         family: list[int] = []
-        searched, most, share, rested = -_FAMILY, 0.0, 1.0, 0.0
+        searched, exact, share, rested = -_FAMILY, 0.0, 1.0, 0.0
         while not self._over.wait(_PERIOD):
             now = monotonic()
             if now - searched >= _FAMILY:
                 family, searched = tree(self._pid), now
             resident = sum(_resident(pid) for pid in family)
-            if resident <= most * _GROWTH:
-                continue
-            most = resident
-            if now >= rested:
+            if resident > exact * _GROWTH and now >= rested:
                 begin = perf_counter()
                 share = sum(_proportional(pid) for pid in family) / resident
-                rested = now + _REST * (perf_counter() - begin)
+                exact, rested = resident, now + _REST * (perf_counter() - begin)
             self.peak = max(self.peak, round(share * resident))
 
 
