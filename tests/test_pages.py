@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.report import Table
-from benchmarks.suite import page, plots
+from benchmarks.suite import labels, page, plots
 
 FACTS = {"cpu": "a <processor>", "threads": 2, "load_at_start": 1.5, "versions": {"numpy": "2"}}
 
@@ -54,7 +54,8 @@ def test_pages_hold_tables_records_and_plots(tmp_path: Path) -> None:
     assert drawn == {
         "quality-ml", "memory-ml", "growth-fit", "growth-predict", "growth-peak",
     }  # fmt: skip
-    assert all(f"](plots/{name}.svg)" in text for name in drawn)
+    assert all(f"![{plots.caption(name)}](plots/{name}.svg)" in text for name in drawn)
+    assert plots.caption("quality-ml-1m") == "Quality against time: ml-1m"
     shown = (tmp_path / "page.html").read_text()
     assert shown.count("<svg") == len(drawn)
     assert "0.1 &amp; more" in shown
@@ -68,6 +69,31 @@ def test_plots_do_not_depend_on_when_they_are_drawn() -> None:
     records = table().records
     assert plots.draw(records) == plots.draw(records)
     assert plots.draw([]) == {}
+
+
+def test_models_of_one_engine_in_a_family_are_told_apart() -> None:
+    records = [
+        {**record(model, "mlxtend", seconds, 0.1), "family": "rules"}
+        for seconds, model in enumerate(("apriori", "fpgrowth"), 1)
+    ]
+    bars = plots.draw(records)["memory-ml"]
+    assert "mlxtend, apriori" in bars
+    assert "mlxtend, fpgrowth" in bars
+
+
+def test_names_hide_neither_each_other_nor_points() -> None:
+    frame = labels.Box(0, 0, 400, 200)
+    points = {f"model {number}": [(200.0 + number, 100.0), (20.0, 60.0)] for number in range(6)}
+    points["at the edge"] = [(399.0, 199.0)]
+    written = labels.place(points, frame, [], 8)
+    boxes = [box for _, box in written.values()]
+    assert all(point in points[name] for name, (point, _) in written.items())
+    assert all(box.shared(frame) == pytest.approx(box.area) for box in boxes)
+    assert all(one.shared(two) == 0 for one in boxes for two in boxes if one is not two)
+    every = [point for places in points.values() for point in places]
+    assert not any(
+        box.left < x < box.right and box.low < y < box.high for box in boxes for x, y in every
+    )
 
 
 def test_pages_without_the_library_say_what_to_install(

@@ -8,8 +8,9 @@ that were recorded on the same processor: ``--record`` writes them.
 import argparse
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     facts = machine.facts()
     bench = Bench()
-    table, found = run(checks(bench), _memory(bench), recorded(facts), options.rounds)
-    table.notes.append(f"Load at the start: {facts['load_at_start']}.")
+    with tempfile.TemporaryDirectory() as folder:
+        memory = _memory(bench, folder)
+        table, found = run(checks(bench), memory, recorded(facts), options.rounds)
+    table.notes += _loads(facts["load_at_start"], _kept().get(processor(facts), {}))
     print(table)
     if options.record:
         _record(facts, found)
@@ -43,7 +46,7 @@ def main(arguments: list[str]) -> int:
 
 def run(
     made: Sequence[Check],
-    memory: Mapping[str, float],
+    memory: Mapping[str, Callable[[], float]],
     before: Mapping[str, Mapping[str, float]],
     rounds: int,
 ) -> tuple[Table, dict[str, dict[str, float]]]:
@@ -54,7 +57,7 @@ def run(
     made
         The checks.
     memory
-        Peaks in bytes, by name.
+        What measures peaks in bytes, by name.
     before
         What was recorded on this processor, by name.
     rounds
@@ -68,38 +71,57 @@ def run(
         if old is not None and _is_slower(ratio, old):  # once more: other work may have come
             ratio, taken = _ratio(check, rounds)
         found[check.name] = asdict(ratio)
-        shown = f"{ratio.value:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
+        cells = [check.name, f"{taken:.4f}", f"{_plain(ratio.value)} ({_range(ratio)})"]
         slower = old is not None and _is_slower(ratio, old)
-        _add(table, [check.name, f"{taken:.4f}", shown], ratio.value, old, slower)
-    for name, peak in memory.items():
-        old, what = before.get(name), f"{peak / 1e6:.0f} MB"
+        _add(table, cells, _plain, ratio.value, old, slower)
+    for name, measure in memory.items():
+        old, peak = before.get(name), measure()
+        if old is not None and _is_larger(peak, old):
+            peak = measure()
         found[name] = {"value": peak}
-        larger = old is not None and peak > (1 + _SLOWER) * old["value"]
-        _add(table, [name, "", what], peak, old, larger)
+        larger = old is not None and _is_larger(peak, old)
+        _add(table, [name, "", _megabytes(peak)], _megabytes, peak, old, larger)
     table.notes.append(
         "Ratio: seconds of work of numpy, scipy, pandas or scikit-learn over ours. It fails where "
         f"all of its interval lies more than {_SLOWER:.0%} below what was recorded, twice; memory "
-        f"where it is {_SLOWER:.0%} more."
+        f"where it is more than {_SLOWER:.0%} above, twice."
     )
     if not before:
         table.notes.append("Nothing is recorded for this processor: run with --record first.")
     return table, found
 
 
+def _plain(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _range(ratio: Ratio) -> str:
+    return f"{_plain(ratio.low)} to {_plain(ratio.high)}"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value / 1e6:.0f} MB"
+
+
 def _add(
-    table: Table, cells: list[str], now: float, old: Mapping[str, float] | None, worse: bool
+    table: Table,
+    cells: list[str],
+    show: Callable[[float], str],
+    now: float,
+    old: Mapping[str, float] | None,
+    worse: bool,
 ) -> None:
     if old is None:
         table.add([*cells, "", "new"], {"what": cells[0], "now": now}, None)
         return
     value = old["value"]
     table.add(
-        [*cells, f"{value:.3g}", f"{now / value:.2f}"],
+        [*cells, show(value), f"{now / value:.2f}"],
         {"what": cells[0], "now": now, "recorded": value},
         not worse,
     )
     if worse:
-        table.notes.append(f"slower: {cells[0]} ({now:.3g}, recorded {value:.3g})")
+        table.notes.append(f"slower: {cells[0]} ({show(now)}, recorded {show(value)})")
 
 
 def _ratio(check: Check, rounds: int) -> tuple[Ratio, float]:
@@ -111,16 +133,22 @@ def _is_slower(now: Ratio, old: Mapping[str, float]) -> bool:
     return now.high < (1 - _SLOWER) * old["value"]
 
 
-def _memory(bench: Bench) -> dict[str, float]:
-    """Return the peaks of fresh processes that fit a model and predict."""
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        bench.data.save_columns(folder)
-        for name in _MODELS:
-            job = ["memory", folder, name, str(len(bench.frame))]
-            run_child(job)  # compiles what is not cached
-            found[f"memory of {name}"] = float(run_child(job)["peak"])
-    return found
+def _is_larger(now: float, old: Mapping[str, float]) -> bool:
+    return now > (1 + _SLOWER) * old["value"]
+
+
+def _memory(bench: Bench, folder: str) -> dict[str, Callable[[], float]]:
+    """Return what measures peaks; a folder takes the log that their processes read."""
+    bench.data.save_columns(folder)
+    rows = str(len(bench.frame))
+    return {f"memory of {name}": partial(_peak, folder, name, rows) for name in _MODELS}
+
+
+def _peak(folder: str, model: str, rows: str) -> float:
+    """Return the peak of a fresh process that fits a model and predicts."""
+    job = ["memory", folder, model, rows]
+    run_child(job)  # compiles what is not cached
+    return float(run_child(job)["peak"])
 
 
 def processor(facts: Mapping[str, Any]) -> str:
@@ -128,18 +156,33 @@ def processor(facts: Mapping[str, Any]) -> str:
     return ", ".join([str(facts["cpu"]), *facts["flags"], f"{facts['cores']} cores"])
 
 
+def _loads(now: float, before: Mapping[str, Any]) -> list[str]:
+    """Return what is to be said of the load of this run and of the recorded one."""
+    notes = [f"Load at the start: {now}."]
+    if now > machine.BUSY:
+        notes.append(f"**Other work runs here** (load above {machine.BUSY}): expect noise.")
+    if before.get("load_at_start", 0.0) > machine.BUSY:
+        load = before["load_at_start"]
+        notes.append(f"**Recorded on a busy machine** (load {load}): record again on a quiet one.")
+    return notes
+
+
+def _kept() -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(FILE.read_text()) if FILE.is_file() else {}
+    return kept
+
+
 def recorded(facts: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
     """Return what was recorded on this kind of processor."""
-    kept = json.loads(FILE.read_text()) if FILE.is_file() else {}
-    found: Mapping[str, Mapping[str, float]] = kept.get(processor(facts), {}).get("checks", {})
+    found: Mapping[str, Mapping[str, float]] = _kept().get(processor(facts), {}).get("checks", {})
     return found
 
 
 def _record(facts: Mapping[str, Any], found: Mapping[str, Mapping[str, float]]) -> None:
-    kept = json.loads(FILE.read_text()) if FILE.is_file() else {}
-    versions = facts["versions"]
+    kept = _kept()
     kept[processor(facts)] = {
-        "versions": versions,
+        "versions": facts["versions"],
+        "load_at_start": facts["load_at_start"],
         "checks": {
             name: {part: float(f"{value:.4g}") for part, value in one.items()}
             for name, one in found.items()

@@ -21,8 +21,9 @@ th, td { padding: 3px 9px; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
 th { border-bottom: 2px solid #8b9097; }
 td { border-bottom: 1px solid #8b909755; }
-figure { margin: 1.5rem 0; background: #fff; border-radius: 6px; padding: 8px; }
-figure svg { width: 100%; height: auto; }
+figure { margin: 1.5rem 0; background: #fff; color: #1c2024; border-radius: 6px; padding: 8px; }
+figure { overflow-x: auto; }
+figure svg { display: block; width: 100%; min-width: 40rem; height: auto; }
 .note { font-size: 13px; max-width: 60rem; }
 """
 
@@ -66,7 +67,7 @@ def _markdown(
 ) -> str:
     parts = [f"# {title}", "\n".join(f"- {line}" for line in told)]
     parts += [str(table).rstrip() for table in tables]
-    parts += [f"![{name}](plots/{name}.svg)" for name in drawn]
+    parts += [f"![{plots.caption(name)}](plots/{name}.svg)" for name in drawn]
     return "\n\n".join(parts) + "\n"
 
 
@@ -78,7 +79,8 @@ def _html(
     parts = [head, f"<h1>{html.escape(title)}</h1>", _list(told)]
     parts += [_table(table) for table in tables]
     parts += [
-        f"<figure>{text}<figcaption>{name}</figcaption></figure>" for name, text in drawn.items()
+        f"<figure><figcaption>{html.escape(plots.caption(name))}</figcaption>{text}</figure>"
+        for name, text in drawn.items()
     ]
     return "\n".join(parts) + "</html>\n"
 
