@@ -15,10 +15,16 @@ class Growth(NamedTuple):
         1 where cost is proportional to work.
     r2
         Share of the variance of the logarithms that the line explains.
+    last
+        The exponent of the last step alone, where what does not grow weighs least.
     """
 
     exponent: float
     r2: float
+    last: float
+
+    def __str__(self) -> str:
+        return f"{self.exponent:.2f} (R² {self.r2:.3f}, last {self.last:.2f})"
 
 
 def growth(work: Sequence[float], cost: Sequence[float]) -> Growth:
@@ -27,11 +33,11 @@ def growth(work: Sequence[float], cost: Sequence[float]) -> Growth:
     Parameters
     ----------
     work, cost
-        Of at least three sizes, positive.
+        Of at least three sizes, positive, in the order of work.
     """
     x, y = np.log(work), np.log(cost)
     slope, at_zero = np.polyfit(x, y, 1)
     residual = y - (slope * x + at_zero)
     total = float(((y - y.mean()) ** 2).sum())
     r2 = 1 - float((residual**2).sum()) / total if total else 1.0
-    return Growth(float(slope), r2)
+    return Growth(float(slope), r2, float((y[-1] - y[-2]) / (x[-1] - x[-2])))
