@@ -75,7 +75,7 @@ def measured(engine: str, seconds: float, *faults: str) -> Measured:
     record = {
         "rounds": [{"fit": part, "predict": part}], "peak": 1e8, "startup": part, "load": part,
     }  # fmt: skip
-    verdict = Verdict({"NDCG": 0.5}, {"NDCG": 0.1}, list(faults), pd.Series([0.5]))
+    verdict = Verdict({"NDCG": 0.5}, {"NDCG": 0.1}, list(faults), pd.DataFrame({0: [0.5]}))
     return Measured(engine, record, pd.DataFrame(), verdict)
 
 

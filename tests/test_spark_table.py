@@ -37,7 +37,7 @@ def test_lists_are_measured_and_their_faults_found(prepared: Path) -> None:
     half = worth(prepared, lists([2, 2]))
     assert half.figures["NDCG"] == 0.5
     assert half.faults == ["items that users had"]
-    assert half.users.tolist() == [1.0, 0.0]
+    assert half.users[0].tolist() == [1.0, 0.0]
     double = worth(prepared, lists([2, 2], (0, 0)))
     assert double.faults == ["an item twice in a list", "lists of more than 1"]
 
@@ -45,7 +45,7 @@ def test_lists_are_measured_and_their_faults_found(prepared: Path) -> None:
 def test_rounds_count_by_their_mean(prepared: Path) -> None:
     both = judge.together([worth(prepared, lists([2, 0])), worth(prepared, lists([2, 2]))])
     assert both.figures["NDCG"] == 0.75
-    assert both.users.tolist() == [1.0, 0.5]
+    assert both.users.to_numpy().tolist() == [[1.0, 1.0], [1.0, 0.0]]
     assert both.faults == ["items that users had"]
 
 
@@ -55,6 +55,10 @@ def test_differences_are_of_the_same_users(prepared: Path) -> None:
     assert mean == -0.5
     assert low <= mean <= high
     assert judge.difference(right, right) == (0.0, 0.0, 0.0)
+    lucky = pd.concat([right, half], axis=1, ignore_index=True)
+    mean, low, high = judge.difference(lucky, right)
+    assert mean == -0.25
+    assert low < mean < high == 0.0
     assert judge.shared(lists([2, 0]), lists([2, 2])) == 0.5
 
 

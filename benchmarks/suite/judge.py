@@ -27,13 +27,13 @@ class Verdict(NamedTuple):
     faults
         What is wrong with the lists; nothing where they are right.
     users
-        NDCG of each user of the test, in the order of ids.
+        NDCG of each user of the test (rows, in the order of ids) in each round (columns).
     """
 
     figures: dict[str, float]
     intervals: dict[str, float]
     faults: list[str]
-    users: "pd.Series[float]"
+    users: pd.DataFrame
 
 
 def judge(lists: pd.DataFrame, data: Path, k: int, *, log: str, seen_left_out: bool) -> Verdict:
@@ -63,11 +63,12 @@ def judge(lists: pd.DataFrame, data: Path, k: int, *, log: str, seen_left_out: b
     figures["Coverage"] = float(Coverage(train)(ordered, k=k))
     intervals = {name: found.conf_interval(name, k) for name in names}
     users, values = found.per_user("NDCG", k)
-    return Verdict(figures, intervals, faults, pd.Series(values, index=users).sort_index())
+    by_user = pd.DataFrame({0: values}, index=users).sort_index()
+    return Verdict(figures, intervals, faults, by_user)
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return what several rounds of a model are worth, user by user their mean.
+    """Return what several rounds of a model are worth: their means, and all of their users.
 
     Intervals are the mean ones: over users, not over the seeds of rounds.
     """
@@ -76,7 +77,7 @@ def together(verdicts: Sequence[Verdict]) -> Verdict:
         {name: mean(one.figures[name] for one in verdicts) for name in first.figures},
         {name: mean(one.intervals[name] for one in verdicts) for name in first.intervals},
         list(dict.fromkeys(fault for one in verdicts for fault in one.faults)),
-        sum((one.users for one in verdicts[1:]), first.users) / len(verdicts),
+        pd.concat([one.users for one in verdicts], axis=1, ignore_index=True),
     )
 
 
@@ -102,10 +103,19 @@ def shared(first: pd.DataFrame, second: pd.DataFrame) -> float:
     return both / max(len(first), len(second), 1)
 
 
-def difference(ours: "pd.Series[float]", theirs: "pd.Series[float]") -> tuple[float, float, float]:
-    """Return the mean difference of NDCG over the same users, and its 95 % interval."""
-    apart = ours.sub(theirs, fill_value=0.0).to_numpy()
-    picks = np.random.default_rng(0)
-    means = [picks.choice(apart, len(apart)).mean() for _ in range(_RESAMPLES)]
+def difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the mean difference of NDCG over the same users, and its 95 % interval.
+
+    The interval is a bootstrap over users, which are the same for both, and over the rounds of
+    each: a model that draws may have luck with a seed.
+    """
+    sides = [side.to_numpy() for side in ours.align(theirs, join="outer", axis=0, fill_value=0.0)]
+    rng, means = np.random.default_rng(0), []
+    for _ in range(_RESAMPLES):
+        mine, other = (
+            side[:, rng.integers(side.shape[1], size=side.shape[1])].mean(axis=1) for side in sides
+        )
+        means.append(rng.choice(mine - other, len(mine)).mean())
     low, high = np.quantile(means, [0.025, 0.975])
-    return float(apart.mean()), float(low), float(high)
+    mean_of_all = sides[0].mean() - sides[1].mean()
+    return float(mean_of_all), float(low), float(high)

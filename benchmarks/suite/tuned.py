@@ -50,7 +50,7 @@ def compare(work: Runner, data: str, keys: Sequence[str]) -> Table:
         f"tuned: {data}, {work.options.trials} trials of optimize",
         ["model", "engine", *METRICS, "less the original's NDCG (95 %)", *_TIMES, "parameters", ""],
     )
-    users: dict[str, pd.Series[float]] = {}
+    users: dict[str, pd.DataFrame] = {}
     for key in keys:
         pair = {**ENTRIES, **_ONLY_OURS}[key]
         for engine in work.options.engine if key in ENTRIES else ("daskrec",):
@@ -73,7 +73,7 @@ def _add(
     data: str,
     pair: Pair,
     engine: str,
-    users: "dict[str, pd.Series[float]]",
+    users: dict[str, pd.DataFrame],
 ) -> None:
     """Run a model of an engine and add its row; the NDCG of users is kept for the next one."""
     folder, _ = work.data(data)
