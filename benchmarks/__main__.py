@@ -30,20 +30,19 @@ TABLES = (
 )
 # Tables that take more than five minutes, or need Spark: they run where they are named.
 LONG = ("strong", "neural_quality", "neural_scale", "crossing")
-# Commands with options of their own.
-COMMANDS = ("gpu", "leaderboard", "migration", "original")
-# Commands of engines against engines.
-SUITE = ("guard", "peers", "scaling", "spark", "tuned")
+# Commands with options of their own, and their modules.
+COMMANDS = {
+    **{name: f"benchmarks.{name}" for name in ("gpu", "leaderboard", "migration", "original")},
+    **{name: f"benchmarks.suite.{name}" for name in ("guard", "peers", "spark", "tuned")},
+    "scaling": "benchmarks.scaling.command",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run tables, or one of the commands; return 1 if a goal is missed."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments and arguments[0] in SUITE:
-        command = importlib.import_module(f"benchmarks.suite.{arguments[0]}")
-        return int(command.main(arguments[1:]))
     if arguments and arguments[0] in COMMANDS:
-        command = importlib.import_module(f"benchmarks.{arguments[0]}")
+        command = importlib.import_module(COMMANDS[arguments[0]])
         return int(command.main(arguments[1:]))
     options = _parser().parse_args(arguments)
     from benchmarks import data, machine

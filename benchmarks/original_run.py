@@ -7,13 +7,16 @@ job is a JSON file that ``benchmarks.original`` wrote. Beside it come ``result.j
 
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pandas as pd
+
+from benchmarks import THREADS
+from benchmarks.engines import session
+from benchmarks.engines.replay import dataset
 
 USER, ITEM, RATING, TIME = "user_id", "item_id", "rating", "timestamp"
 
@@ -42,24 +45,7 @@ def main(path: str) -> None:
 
 def _session(folder: Path) -> Any:
     """Start Spark, and make it the session that the original takes."""
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    options = {
-        "spark.driver.memory": "4g",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.local.dir": str(folder / "spark"),
-        "spark.driver.host": "localhost",
-        "spark.driver.bindAddress": "127.0.0.1",
-        # The rest is what the original's own session sets on two cores.
-        "spark.sql.shuffle.partitions": "6",
-        "spark.sql.execution.arrow.pyspark.enabled": "true",
-        "spark.kryoserializer.buffer.max": "256m",
-    }
-    builder = importlib.import_module("pyspark.sql").SparkSession.builder.master("local[2]")
-    for name, value in options.items():
-        builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    spark = session.start(folder, THREADS)
     importlib.import_module("replay.utils.session_handler").State(spark)
     return spark
 
@@ -98,18 +84,18 @@ class _Bench:
         self.users.count()
         features = pd.read_parquet(job["features"])
         features.columns = features.columns.str.replace("-", "_")
-        self.names = list(features)
         self.features = spark.createDataFrame(features)
 
     def run(self, entry: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, float]]:
         """Return the lists of a model and its figures."""
         models = importlib.import_module("replay.models")
         model = getattr(models, entry["class"])(**entry["params"])
-        dataset = self._dataset(self.logs[entry["log"]], entry["features"])
+        features = self.features if entry["features"] else None
+        data = dataset(self.logs[entry["log"]], features, (USER, ITEM, RATING, TIME))
         begin = perf_counter()
-        model.fit(dataset)
+        model.fit(data)
         fitted = perf_counter()
-        lists = model.predict(dataset, self.k, queries=self.users, **entry["options"]).cache()
+        lists = model.predict(data, self.k, queries=self.users, **entry["options"]).cache()
         lists.count()
         seconds = {"fit": fitted - begin, "predict": perf_counter() - fitted}
         recs = lists.toPandas()
@@ -129,22 +115,6 @@ class _Bench:
                 )
                 (found[name],) = metric(recs, beside).values()
         return found
-
-    def _dataset(self, log: Any, features: bool) -> Any:
-        data = importlib.import_module("replay.data")
-        hints, kinds = data.FeatureHint, data.FeatureType
-        infos = [
-            data.FeatureInfo(USER, kinds.CATEGORICAL, hints.QUERY_ID),
-            data.FeatureInfo(ITEM, kinds.CATEGORICAL, hints.ITEM_ID),
-            data.FeatureInfo(RATING, kinds.NUMERICAL, hints.RATING),
-            data.FeatureInfo(TIME, kinds.NUMERICAL, hints.TIMESTAMP),
-        ]
-        if not features:
-            return data.Dataset(data.FeatureSchema(infos), log)
-        infos += [data.FeatureInfo(name, kinds.NUMERICAL) for name in self.names if name != USER]
-        return data.Dataset(
-            data.FeatureSchema(infos), log, query_features=self.features, check_consistency=False
-        )
 
 
 def _versions() -> dict[str, str]:

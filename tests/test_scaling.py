@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.suite import extrapolate, scaling_plan
-from benchmarks.suite import scaling_tables as tables
-from benchmarks.suite.growth import growth
+from benchmarks.scaling import extrapolate, plan, tables
+from benchmarks.scaling.growth import growth
 
 
 def record(model: str, size: str, mode: str, fit: float, **more: Any) -> dict[str, Any]:
@@ -62,14 +61,14 @@ def test_exponents_have_verdicts() -> None:
 
 
 def test_lists_grow_with_the_users_that_are_served() -> None:
-    als = scaling_plan.MODELS["als"]
+    als = plan.MODELS["als"]
     assert als.scores(record("als", "1e7", "path", 1.0)) == 1e5 * 1e4
     assert als.scores(record("als", "1e8", "path", 1.0)) == 20_000 * 1e5
-    assert scaling_plan.MODELS["pop"].scores(record("pop", "1e8", "path", 1.0)) == 1e8
+    assert plan.MODELS["pop"].scores(record("pop", "1e8", "path", 1.0)) == 1e8
 
 
 def test_the_largest_log_runs_out_of_core() -> None:
-    models = scaling_plan.MODELS
+    models = plan.MODELS
     assert models["als"].modes("1e8") == ["path", "2"]
     assert models["als"].modes("1e6") == ["direct", "path", "dask", "1", "2"]
     assert models["rules"].modes("1e6") == ["direct", "1", "2"]
@@ -164,15 +163,15 @@ def test_lists_of_neighbours_reach_few_of_many_items() -> None:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scaling_plan, "SHAPES", {"1e5": (500, 60, 100)})
+    monkeypatch.setattr(plan, "SHAPES", {"1e5": (500, 60, 100)})
 
 
 def test_logs_are_written_once_and_measured(tmp_path: Path, tiny: None) -> None:
-    sizes = scaling_plan.write_log(tmp_path, "1e5")
+    sizes = plan.write_log(tmp_path, "1e5")
     assert 300 < sizes["rows"] < 800
     assert sizes["users"] == 60
     assert sizes["squares"] > sizes["rows"] ** 2 / 60
-    assert scaling_plan.write_log(tmp_path, "1e5") == sizes
+    assert plan.write_log(tmp_path, "1e5") == sizes
     assert len(list((tmp_path / "1e5").glob("*.parquet"))) == 4
 
 

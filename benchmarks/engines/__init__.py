@@ -25,9 +25,6 @@ class Engine(Protocol):
     # Distributions whose versions are told.
     LIBRARIES: tuple[str, ...]
 
-    def start(self, folder: Path, threads: int) -> None:
-        """Start what the library needs once, such as a session; imports are done before."""
-
     def load(self, folder: Path, job: dict[str, Any]) -> Any:
         """Return a prepared log as the library takes it."""
 
@@ -46,5 +43,12 @@ class Engine(Protocol):
     def tune(self, job: dict[str, Any]) -> dict[str, Any]:
         """Return the best parameters of a search; only engines that have one."""
 
+
+class Running(Engine, Protocol):
+    """What the module of an engine has besides, where something has to be started once."""
+
+    def start(self, folder: Path, threads: int) -> None:
+        """Start it, such as a session."""
+
     def stop(self) -> None:
-        """End what ``start`` started."""
+        """End it."""

@@ -1,10 +1,11 @@
 """Cornac: models of many papers, one list a call."""
 
-import importlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cornac.data
+import cornac.models
 import numpy as np
 import pandas as pd
 
@@ -14,26 +15,17 @@ LIBRARIES = ("cornac", "numpy", "scipy")
 frame = tables.frame
 
 
-def start(folder: Path, threads: int) -> None:
-    """Import the library."""
-    importlib.import_module("cornac")
-
-
-def stop() -> None:
-    """Nothing runs on."""
-
-
 def load(folder: Path, job: dict[str, Any]) -> Any:
     """Return the log as a dataset of the library, and as a matrix of its codes."""
     log = pd.read_parquet(folder / f"{job['log']}.parquet")
     rows = log[[USER, ITEM, RELEVANCE]].itertuples(index=False, name=None)
-    data = importlib.import_module("cornac.data").Dataset.build(list(rows), seed=job.get("seed"))
+    data = cornac.data.Dataset.build(list(rows), seed=job.get("seed"))
     return SimpleNamespace(data=data, seen=data.csr_matrix.astype(np.float32))
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the fitted model of a job."""
-    kind = getattr(importlib.import_module("cornac.models"), job["class"])
+    kind = getattr(cornac.models, job["class"])
     return kind(**job["params"]).fit(log.data)
 
 

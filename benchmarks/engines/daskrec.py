@@ -1,26 +1,19 @@
 """daskrec, from frames of pandas."""
 
-import importlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
+
+from benchmarks.engines import wrapped
+from daskrec import models
+
 LIBRARIES = ("daskrec", "dask", "numba", "numpy", "pandas", "scipy")
-
-
-def start(folder: Path, threads: int) -> None:
-    """Import the models."""
-    importlib.import_module("daskrec.models")
-
-
-def stop() -> None:
-    """Nothing runs on."""
 
 
 def load(folder: Path, job: dict[str, Any]) -> Any:
     """Return the log and features."""
-    import pandas as pd
-
     features = users = None
     if job.get("features"):
         features = pd.read_parquet(folder / "features.parquet")
@@ -48,8 +41,6 @@ def frame(lists: Any) -> Any:
 
 def tune(job: dict[str, Any]) -> dict[str, Any]:
     """Search for parameters by ``optimize``."""
-    import pandas as pd
-
     folder, model = Path(job["tune"]["data"]), model_of(job)
     log, test = load(folder, job), pd.read_parquet(folder / "test.parquet")
     budget, seed = job["tune"]["budget"], job["tune"]["seed"]
@@ -66,8 +57,6 @@ def given(log: Any) -> dict[str, Any]:
 
 def model_of(job: dict[str, Any]) -> Any:
     """Return the model of a job, not fitted."""
-    models = importlib.import_module("daskrec.models")
     if job["class"] == "ImplicitWrap":
-        inner = importlib.import_module("benchmarks.engines.wrapped").implicit_model(job["params"])
-        return models.ImplicitWrap(inner)
+        return models.ImplicitWrap(wrapped.implicit_model(job["params"]))
     return getattr(models, job["class"])(**job["params"])

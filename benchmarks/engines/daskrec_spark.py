@@ -1,6 +1,5 @@
 """daskrec, from frames of Spark and to them."""
 
-import importlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +12,8 @@ _state: dict[str, Any] = {}
 
 
 def start(folder: Path, threads: int) -> None:
-    """Start Spark and import the models."""
+    """Start Spark."""
     _state["spark"] = session.start(folder, threads)
-    importlib.import_module("daskrec.models")
 
 
 def stop() -> None:

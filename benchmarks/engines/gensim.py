@@ -6,20 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from gensim.models import Word2Vec
 
 from benchmarks.engines import ITEM, TIME, USER, tables
 
 LIBRARIES = ("gensim", "numpy", "scipy")
 frame = tables.frame
-
-
-def start(folder: Path, threads: int) -> None:
-    """Import the library."""
-    import gensim.models  # noqa: F401
-
-
-def stop() -> None:
-    """Nothing runs on."""
 
 
 def load(folder: Path, job: dict[str, Any]) -> Any:
@@ -31,8 +23,6 @@ def load(folder: Path, job: dict[str, Any]) -> Any:
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the trained model of a job."""
-    from gensim.models import Word2Vec
-
     return Word2Vec(log.sentences, workers=job["threads"], **job["params"])
 
 

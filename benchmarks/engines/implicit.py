@@ -9,21 +9,12 @@ from threadpoolctl import threadpool_limits
 from benchmarks.engines import tables, wrapped
 
 LIBRARIES = ("implicit", "numpy", "scipy")
-frame = tables.frame
+load, frame = tables.load, tables.frame
 
 
 def start(folder: Path, threads: int) -> None:
     """Let BLAS use one thread, as the library asks: it has its own."""
     threadpool_limits(1, "blas")
-
-
-def stop() -> None:
-    """Nothing runs on."""
-
-
-def load(folder: Path, job: dict[str, Any]) -> Any:
-    """Return the log as a matrix."""
-    return tables.matrix(folder, job["log"])
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:

@@ -5,6 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import lenskit.batch
+import lenskit.data
+import lenskit.pipeline
 import pandas as pd
 
 from benchmarks.engines import ITEM, RELEVANCE, USER
@@ -15,40 +18,25 @@ _PROCESSES_FROM = 20_000
 _PLACES = {"PopScorer": "basic", "ItemKNNScorer": "knn", "ImplicitMFScorer": "als"}
 
 
-def start(folder: Path, threads: int) -> None:
-    """Import the library."""
-    for name in ("data", "pipeline", "batch", *_PLACES.values()):
-        importlib.import_module(f"lenskit.{name}")
-
-
-def stop() -> None:
-    """Nothing runs on."""
-
-
 def load(folder: Path, job: dict[str, Any]) -> Any:
     """Return the log as a dataset of the library, and its users."""
     log = pd.read_parquet(folder / f"{job['log']}.parquet")[[USER, ITEM]]
-    made = importlib.import_module("lenskit.data").from_interactions_df(
-        log, user_col=USER, item_col=ITEM
-    )
+    made = lenskit.data.from_interactions_df(log, user_col=USER, item_col=ITEM)
     return SimpleNamespace(dataset=made, users=log[USER].unique())
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the trained pipeline of a job."""
     kind = getattr(importlib.import_module(f"lenskit.{_PLACES[job['class']]}"), job["class"])
-    pipeline = importlib.import_module("lenskit.pipeline").topn_pipeline(
-        kind(**job["params"]), n=job["k"]
-    )
+    pipeline = lenskit.pipeline.topn_pipeline(kind(**job["params"]), n=job["k"])
     pipeline.train(log.dataset)
     return pipeline
 
 
 def predict(pipeline: Any, log: Any, job: dict[str, Any]) -> Any:
     """Return lists for all users."""
-    recommend = importlib.import_module("lenskit.batch").recommend
     jobs = job["threads"] if len(log.users) >= _PROCESSES_FROM else 1
-    return recommend(pipeline, log.users, job["k"], n_jobs=jobs)
+    return lenskit.batch.recommend(pipeline, log.users, job["k"], n_jobs=jobs)
 
 
 def frame(lists: Any) -> Any:

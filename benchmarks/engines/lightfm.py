@@ -1,34 +1,18 @@
 """LightFM: factors by sampled losses; it scores, and has no lists of its own."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightfm import LightFM
 
 from benchmarks.engines import tables
 
 LIBRARIES = ("lightfm-next", "numpy", "scipy")
-frame = tables.frame
-
-
-def start(folder: Path, threads: int) -> None:
-    """Import the library."""
-    import lightfm  # noqa: F401
-
-
-def stop() -> None:
-    """Nothing runs on."""
-
-
-def load(folder: Path, job: dict[str, Any]) -> Any:
-    """Return the log as a matrix."""
-    return tables.matrix(folder, job["log"])
+load, frame = tables.load, tables.frame
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the fitted model of a job."""
-    from lightfm import LightFM
-
     params = dict(job["params"])
     epochs = params.pop("epochs")
     return LightFM(**params).fit(log, epochs=epochs, num_threads=job["threads"])

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mlxtend.frequent_patterns as patterns
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -14,15 +15,6 @@ LIBRARIES = ("mlxtend", "numpy", "pandas", "scipy")
 frame = tables.frame
 
 
-def start(folder: Path, threads: int) -> None:
-    """Import the library."""
-    import mlxtend.frequent_patterns  # noqa: F401
-
-
-def stop() -> None:
-    """Nothing runs on."""
-
-
 def load(folder: Path, job: dict[str, Any]) -> Any:
     """Return the log as a boolean frame of users by items, and as a matrix."""
     found = tables.matrix(folder, job["log"])
@@ -31,8 +23,6 @@ def load(folder: Path, job: dict[str, Any]) -> Any:
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the confidences of rules, a sparse matrix from left to right items."""
-    import mlxtend.frequent_patterns as patterns
-
     params = dict(job["params"])
     users, items = log.matrix.shape
     least = params.pop("min_pair_count") / users

@@ -1,11 +1,12 @@
 """The original, RePlay on Spark: its models and its experimental ones."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.engines import ITEM, RELEVANCE, TIME, USER, session
+from benchmarks.engines import ITEM, RELEVANCE, TIME, USER, session, wrapped
 
 LIBRARIES = ("replay-rec", "pyspark", "numpy", "pandas", "torch", "implicit", "lightfm-next")
 _EXPERIMENTAL = "replay.experimental.models"
@@ -45,7 +46,7 @@ def fit(log: Any, job: dict[str, Any]) -> Any:
     if _is_experimental(model):
         model.fit(log.log)
     else:
-        model.fit(_dataset(log))
+        model.fit(dataset(log.log, log.features))
     return model
 
 
@@ -54,7 +55,9 @@ def predict(model: Any, log: Any, job: dict[str, Any]) -> Any:
     options = job.get("options", {})
     if _is_experimental(model):
         return session.cached(model.predict(log.log, job["k"], users=log.users, **options))
-    return session.cached(model.predict(_dataset(log), job["k"], queries=log.users, **options))
+    return session.cached(
+        model.predict(dataset(log.log, log.features), job["k"], queries=log.users, **options)
+    )
 
 
 def frame(lists: Any) -> Any:
@@ -73,8 +76,8 @@ def tune(job: dict[str, Any]) -> dict[str, Any]:
     test = session.cached(_state["spark"].read.parquet(str(folder / "test.parquet")))
     if _is_experimental(model):
         return _search(model, log, test, job)
-    found = SimpleNamespace(log=test, features=log.features)
-    best = model.optimize(_dataset(log), _dataset(found), k=job["k"], budget=job["tune"]["budget"])
+    both = (dataset(part, log.features) for part in (log.log, test))
+    best = model.optimize(*both, k=job["k"], budget=job["tune"]["budget"])
     return dict(best or {})
 
 
@@ -105,8 +108,7 @@ def _model(job: dict[str, Any]) -> Any:
     name, params = job["class"], job["params"]
     core = importlib.import_module("replay.models")
     if name == "ImplicitWrap":
-        inner = importlib.import_module("benchmarks.engines.wrapped").implicit_model(params)
-        return importlib.import_module(_EXPERIMENTAL).ImplicitWrap(inner)
+        return importlib.import_module(_EXPERIMENTAL).ImplicitWrap(wrapped.implicit_model(params))
     if hasattr(core, name):
         return getattr(core, name)(**params)
     return getattr(importlib.import_module(_PLACES.get(name, _EXPERIMENTAL)), name)(**params)
@@ -116,18 +118,32 @@ def _is_experimental(model: Any) -> bool:
     return type(model).__module__.startswith("replay.experimental")
 
 
-def _dataset(log: Any) -> Any:
+def dataset(
+    log: Any, features: Any = None, columns: Sequence[str] = (USER, ITEM, RELEVANCE, TIME)
+) -> Any:
+    """Return a log as the original's dataset.
+
+    Parameters
+    ----------
+    log
+        A frame of Spark.
+    features
+        Numbers of users, a frame of Spark too.
+    columns
+        Of users, items, relevance and times.
+    """
     data = importlib.import_module("replay.data")
     hints, kinds = data.FeatureHint, data.FeatureType
+    users, items, relevance, times = columns
     infos = [
-        data.FeatureInfo(USER, kinds.CATEGORICAL, hints.QUERY_ID),
-        data.FeatureInfo(ITEM, kinds.CATEGORICAL, hints.ITEM_ID),
-        data.FeatureInfo(RELEVANCE, kinds.NUMERICAL, hints.RATING),
-        data.FeatureInfo(TIME, kinds.NUMERICAL, hints.TIMESTAMP),
+        data.FeatureInfo(users, kinds.CATEGORICAL, hints.QUERY_ID),
+        data.FeatureInfo(items, kinds.CATEGORICAL, hints.ITEM_ID),
+        data.FeatureInfo(relevance, kinds.NUMERICAL, hints.RATING),
+        data.FeatureInfo(times, kinds.NUMERICAL, hints.TIMESTAMP),
     ]
-    if log.features is None:
-        return data.Dataset(data.FeatureSchema(infos), log.log)
-    infos += [data.FeatureInfo(n, kinds.NUMERICAL) for n in log.features.columns if n != USER]
+    if features is None:
+        return data.Dataset(data.FeatureSchema(infos), log)
+    infos += [data.FeatureInfo(n, kinds.NUMERICAL) for n in features.columns if n != users]
     return data.Dataset(
-        data.FeatureSchema(infos), log.log, query_features=log.features, check_consistency=False
+        data.FeatureSchema(infos), log, query_features=features, check_consistency=False
     )

@@ -1,36 +1,21 @@
 """scikit-learn: SLIM, an elastic net for each item, in as many processes as there are threads."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from joblib import Parallel, delayed
+from sklearn.linear_model import ElasticNet
 
 from benchmarks.engines import tables
 
 LIBRARIES = ("scikit-learn", "numpy", "scipy")
 _MOST_SWEEPS = 5000
-frame = tables.frame
-
-
-def start(folder: Path, threads: int) -> None:
-    """Import the library."""
-    import sklearn.linear_model  # noqa: F401
-
-
-def stop() -> None:
-    """Nothing runs on."""
-
-
-def load(folder: Path, job: dict[str, Any]) -> Any:
-    """Return the log as a matrix."""
-    return tables.matrix(folder, job["log"])
+load, frame = tables.load, tables.frame
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the weights of all items, a sparse matrix."""
-    from joblib import Parallel, delayed
-
     columns, threads = sp.csc_matrix(log, dtype=np.float64), job["threads"]
     parts = np.array_split(np.arange(columns.shape[1]), threads)
     solved = Parallel(threads)(delayed(_columns)(columns, part, job["params"]) for part in parts)
@@ -39,8 +24,6 @@ def fit(log: Any, job: dict[str, Any]) -> Any:
 
 def _columns(matrix: Any, part: Any, params: dict[str, float]) -> Any:
     """Solve some items: each without itself among the others."""
-    from sklearn.linear_model import ElasticNet
-
     beta, weight = params["beta"], params["lambda_"]
     net = ElasticNet(
         alpha=beta + weight,

@@ -1,35 +1,19 @@
 """sparse_dot_topn: cosines of items, the best of each item kept while they are multiplied."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from sparse_dot_topn import sp_matmul_topn
 
 from benchmarks.engines import tables
 
 LIBRARIES = ("sparse_dot_topn", "numpy", "scipy")
-frame = tables.frame
-
-
-def start(folder: Path, threads: int) -> None:
-    """Import the library."""
-    import sparse_dot_topn  # noqa: F401
-
-
-def stop() -> None:
-    """Nothing runs on."""
-
-
-def load(folder: Path, job: dict[str, Any]) -> Any:
-    """Return the log as a matrix."""
-    return tables.matrix(folder, job["log"])
+load, frame = tables.load, tables.frame
 
 
 def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the similarities of items, without those to themselves."""
-    from sparse_dot_topn import sp_matmul_topn
-
     norms = np.sqrt(np.asarray(log.sum(axis=0)).ravel())  # of ones: their squares are themselves
     scaled = log @ sp.diags(1 / np.maximum(norms, 1e-12)).astype(np.float32)
     most = job["params"]["num_neighbours"] + 1

@@ -22,6 +22,11 @@ def matrix(folder: Path, log: str) -> Any:
     return found
 
 
+def load(folder: Path, job: dict[str, Any]) -> Any:
+    """Return the log of a job as a matrix."""
+    return matrix(folder, job["log"])
+
+
 def best(score: Callable[[slice], Any], seen: Any, k: int) -> tuple[Any, Any]:
     """Return the k best items of every user that the user has not, and their scores.
 

@@ -26,7 +26,8 @@ def main(path: str) -> None:
     result = _Result(folder / "result.json")
     cpu, wall = cpu_seconds(), perf_counter()
     engine: Any = importlib.import_module(f"benchmarks.engines.{job['engine']}")
-    engine.start(folder, job["threads"])
+    if hasattr(engine, "start"):
+        engine.start(folder, job["threads"])
     result.add(
         startup={"wall": perf_counter() - wall, "cpu": cpu_seconds() - cpu},
         versions={name: _version(name) for name in engine.LIBRARIES},
@@ -37,7 +38,8 @@ def main(path: str) -> None:
         lines = f"{type(error).__name__}: {error}".splitlines()
         result.add(error=" ".join(lines[:3])[:400])
     finally:
-        engine.stop()
+        if hasattr(engine, "stop"):
+            engine.stop()
 
 
 def _work(engine: Any, job: dict[str, Any], result: "_Result", folder: Path) -> None:

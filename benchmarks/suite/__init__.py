@@ -2,13 +2,12 @@
 
 ::
 
-    options, measured   options that commands share; a job that has run
-    splits, dated       a log prepared as files that every engine reads, in two ways
-    judge               quality of the lists that an engine wrote, by one evaluator for all
-    page, plots, labels pages of results
-    spark, models       the original beside daskrec, and which of its models is which of ours
-    peers, families     other libraries beside daskrec
-    tuned               the comparison that the original publishes, tuned for both
-    scaling*, growth    how cost grows, in one process and on workers; extrapolate: and beyond
-    guard*              what got slower since it was recorded
+    command, options     what these commands do, and the options that they share
+    splits, dated        a log prepared as files that every engine reads, in two ways
+    measured, judge      a job that has run, and what its lists are worth: one evaluator for all
+    page, plots, labels  pages of results
+    spark, models        the original beside daskrec, and which of its models is which of ours
+    peers, families      other libraries beside daskrec
+    tuned                the comparison that the original publishes, tuned for both
+    guard, guard_checks  what got slower since it was recorded
 """

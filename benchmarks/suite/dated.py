@@ -5,7 +5,6 @@ the training part split in the same way once more: parameters are searched there
 of the test (``users.parquet``), at both levels.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pandas as pd
 
 from benchmarks import leaderboard_data as board
 from benchmarks.engines import ITEM, RELEVANCE, TIME, USER
-from benchmarks.suite.splits import Frames, coded, sizes_of, write
+from benchmarks.suite.splits import Frames, coded, kept
 
 INNER = "inner"
 # The data set, and the column that is the time of a rating.
@@ -37,22 +36,19 @@ def prepare(name: str, source: Path, target: Path) -> dict[str, float]:
     target
         The folder for the files.
     """
-    told = target / "sizes.json"
-    if not told.is_file():
+
+    def parts() -> dict[str, Frames]:
         data, time = SETS[name]
         ratings = pd.read_parquet(source / data / "ratings.parquet")
         ratings["timestamp"] = ratings[time]
         features = board.user_features(source, data)
         features.columns = features.columns.str.replace("-", "_")
         outer = board.split(ratings[board.COLUMNS], features)
-        frames = _frames(outer)
-        write(frames, target)
         # What the inner models see ends where the test begins, negative ratings too.
         known = _original_ratings(ratings[board.COLUMNS], outer)
-        write(_frames(board.split(known, features)), target / INNER)
-        told.write_text(json.dumps(sizes_of(frames)))  # last: one cut short is written again
-    sizes: dict[str, float] = json.loads(told.read_text())
-    return sizes
+        return {"": _frames(outer), INNER: _frames(board.split(known, features))}
+
+    return kept(target, parts)
 
 
 def _original_ratings(ratings: pd.DataFrame, outer: board.Split) -> pd.DataFrame:

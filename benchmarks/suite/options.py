@@ -1,14 +1,11 @@
 """Options that the commands of the suite share, and what they mean."""
 
 import argparse
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmarks import environment
 from benchmarks.engines import launch
 from benchmarks.engines.environments import VARIABLE, interpreter
 from benchmarks.original import data_folder
@@ -121,11 +118,3 @@ class Runner:
     def place(self, table: str, engine: str, data: str, key: str) -> Path:
         """Return the folder of a job."""
         return Path(self.options.out.resolve() / table / data / f"{key}-{engine}")
-
-
-@contextmanager
-def runner(options: argparse.Namespace, **more: Any) -> Iterator[Runner]:
-    """Give what runs jobs; environments that are not kept go at the end."""
-    given = options.environments or os.environ.get(VARIABLE)
-    with environment.folder(Path(given) if given else None) as place:
-        yield Runner(options, place, **more)

@@ -9,12 +9,11 @@ a partial sort.
 
 from typing import Any
 
-from benchmarks import machine
 from benchmarks.report import Table
-from benchmarks.suite import page, splits
+from benchmarks.suite import command, splits
 from benchmarks.suite.families import FAMILIES, Entry
 from benchmarks.suite.measured import Measured, failed, measure
-from benchmarks.suite.options import Runner, parser, runner
+from benchmarks.suite.options import Runner, parser
 
 NAME, K = "peers", 10
 _COLUMNS = (
@@ -25,22 +24,16 @@ _COLUMNS = (
 
 def main(arguments: list[str]) -> int:
     """Run the comparison, print its tables and write its pages."""
-    options = _parser().parse_args(arguments)
-    facts = machine.facts()
-    tables = []
-    with runner(options) as work:
-        for data in options.data:
-            tables.append(compare(work, data, options.family or list(FAMILIES)))
-            print(tables[-1], flush=True)
-    page.write(options.out / NAME, "daskrec beside other libraries", facts, tables)
-    return 0
+    return command.run(
+        NAME, "daskrec beside other libraries", _parser().parse_args(arguments), compare
+    )
 
 
-def compare(work: Runner, data: str, families: list[str]) -> Table:
+def compare(work: Runner, data: str) -> Table:
     """Run the families on a data set."""
     _, sizes = work.data(data)
     table = Table(f"peers: {data}", list(_COLUMNS))
-    for family in families:
+    for family in work.options.family or FAMILIES:
         ours, *peers = FAMILIES[family]
         first = _measure(work, data, family, ours)
         _add(table, family, ours, first, first, data)

@@ -5,15 +5,13 @@ frames of pandas, and from frames of Spark through the adapter. Each job is a fr
 starts, warms up on a tenth of the users and then fits and predicts for all users, with clocks.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import machine
 from benchmarks.report import Table
-from benchmarks.suite import judge, page, splits
+from benchmarks.suite import command, judge, splits
 from benchmarks.suite.measured import Measured, failed, measure
 from benchmarks.suite.models import BY_KEY, PAIRS, Goals, Pair
-from benchmarks.suite.options import Runner, parser, runner
+from benchmarks.suite.options import Runner, parser
 
 NAME, ORIGINAL, OURS = "spark", "replay", ("daskrec", "daskrec_spark")
 K = 10
@@ -35,21 +33,16 @@ _COLUMNS = (
 
 def main(arguments: list[str]) -> int:
     """Run the comparison, print its tables and write its pages."""
-    options = _parser().parse_args(arguments)
-    facts = machine.facts()
-    tables = []
-    with runner(options) as work:
-        for data in options.data:
-            tables.append(_compare(work, data, options.model or list(BY_KEY)))
-            print(tables[-1], flush=True)
-    page.write(options.out / NAME, "daskrec beside RePlay on Spark", facts, tables)
-    return 0 if all(table.passed for table in tables) or options.no_fail else 1
+    return command.run(
+        NAME, "daskrec beside RePlay on Spark", _parser().parse_args(arguments), compare
+    )
 
 
-def _compare(work: Runner, data: str, keys: Sequence[str]) -> Table:
+def compare(work: Runner, data: str) -> Table:
+    """Run the models of both on a data set."""
     folder, sizes = work.data(data)
     table = Table(f"spark: {data}", list(_COLUMNS))
-    for pair in (BY_KEY[key] for key in keys):
+    for pair in (BY_KEY[key] for key in work.options.model or BY_KEY):
         if pair.features and not (folder / "features.parquet").is_file():
             table.notes.append(f"{pair.key}: {data} has no features of users.")
             continue

@@ -35,12 +35,31 @@ def prepare(name: str, source: Path, target: Path) -> dict[str, float]:
     target
         The folder for the files.
     """
+
+    def parts() -> dict[str, Frames]:
+        frames = SETS[name](source)
+        return {"": frames, "warm": _part(frames)}
+
+    return kept(target, parts)
+
+
+def kept(target: Path, parts: Callable[[], dict[str, Frames]]) -> dict[str, float]:
+    """Write parts of a data set where they are not there yet; return the sizes of the first.
+
+    Parameters
+    ----------
+    target
+        The folder for the files.
+    parts
+        Gives the frames of each folder below it; the first is the folder itself.
+    """
     told = target / "sizes.json"
     if not told.is_file():
-        frames = SETS[name](source)
-        write(frames, target)
-        write(_part(frames), target / "warm")
-        told.write_text(json.dumps(sizes_of(frames)))  # last: one cut short is written again
+        made = parts()
+        for place, frames in made.items():
+            write(frames, target / place)
+        # Last: one cut short is written again.
+        told.write_text(json.dumps(_sizes(next(iter(made.values())))))
     sizes: dict[str, float] = json.loads(told.read_text())
     return sizes
 
@@ -118,7 +137,7 @@ def write(frames: Frames, folder: Path) -> None:
         frame.to_parquet(folder / f"{name}.parquet", index=False)
 
 
-def sizes_of(frames: Frames) -> dict[str, float]:
+def _sizes(frames: Frames) -> dict[str, float]:
     """Return numbers of users, items and rows, and the sum of squared history lengths."""
     train = frames["train"]
     lengths = train.groupby(USER).size().to_numpy(dtype=np.float64)

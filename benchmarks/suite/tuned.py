@@ -7,18 +7,16 @@ the time; ``ml-1m-dates`` takes the dates of that data set, which are near those
 table.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import machine
 from benchmarks.original_figures import PUBLISHED
 from benchmarks.report import Table
-from benchmarks.suite import dated, judge, page
+from benchmarks.suite import command, dated, judge
 from benchmarks.suite.measured import failed, measure
 from benchmarks.suite.models import PAIRS, SEED, Pair
-from benchmarks.suite.options import Runner, parser, runner
+from benchmarks.suite.options import Runner, parser
 
 NAME, ENGINES, K = "tuned", ("replay", "daskrec"), 10
 METRICS = ("HitRate", "MAP", "MRR", "NDCG", "Coverage", "Surprisal")
@@ -33,17 +31,11 @@ _TIMES = ("tuning, s", "fit, s", "predict, s")
 def main(arguments: list[str]) -> int:
     """Run the comparison, print its tables and write its pages."""
     options = _parser().parse_args(arguments)
-    facts = machine.facts()
-    tables = []
-    with runner(options, prepare=dated.prepare, split="dated") as work:
-        for data in options.data:
-            tables.append(compare(work, data, options.model or [*ENTRIES, *_ONLY_OURS]))
-            print(tables[-1], flush=True)
-    page.write(options.out / NAME, "The published comparison, tuned", facts, tables)
-    return 0
+    title = "The published comparison, tuned"
+    return command.run(NAME, title, options, compare, prepare=dated.prepare, split="dated")
 
 
-def compare(work: Runner, data: str, keys: Sequence[str]) -> Table:
+def compare(work: Runner, data: str) -> Table:
     """Tune, fit and test models of both libraries on a data set."""
     _, sizes = work.data(data)
     table = Table(
@@ -51,8 +43,9 @@ def compare(work: Runner, data: str, keys: Sequence[str]) -> Table:
         ["model", "engine", *METRICS, "less the original's NDCG (95 %)", *_TIMES, "parameters", ""],
     )
     users: dict[str, pd.DataFrame] = {}
-    for key in keys:
-        pair = {**ENTRIES, **_ONLY_OURS}[key]
+    entries = {**ENTRIES, **_ONLY_OURS}
+    for key in work.options.model or entries:
+        pair = entries[key]
         for engine in work.options.engine if key in ENTRIES else ("daskrec",):
             _add(table, work, data, pair, engine, users)
         if data == _PUBLISHED_ON and key in PUBLISHED:

@@ -35,6 +35,7 @@ class Shareable(Protocol):
 
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _lock = threading.Lock()
 _sessions: dict[str, str] = {}
@@ -42,6 +43,8 @@ _opened: "OrderedDict[str, Any]" = OrderedDict()
 _joining = threading.Lock()
 _joined: "OrderedDict[tuple[str, ...], np.ndarray[Any, Any]]" = OrderedDict()
 _JOINED_LIMIT = 2  # a half round of ALS reads one table and no older one
+_made: "OrderedDict[tuple[str, ...], Any]" = OrderedDict()
+_MADE_LIMIT = 1
 
 _OPENED_LIMIT = 64  # handles; a value that came from a file is mapped, not held
 
@@ -242,12 +245,26 @@ class RowShards:
         if len(self.shards) == 1:
             return self.shards[0].get()
         key = tuple(shard.uid for shard in self.shards)
-        with _joining:
-            if key not in _joined:
-                _joined[key] = np.concatenate([shard.get() for shard in self.shards])
-                while len(_joined) > _JOINED_LIMIT:
-                    _joined.popitem(last=False)
-            return _joined[key]
+        return cast(Vector, _kept(_joined, _JOINED_LIMIT, key, self._join))
+
+    def _join(self) -> Vector:
+        return np.concatenate([shard.get() for shard in self.shards])
+
+    def made(self, what: str, make: Callable[[Vector], R]) -> R:
+        """Return what a function makes of all rows, once in a process for all its tasks.
+
+        Only what was made last is kept.
+
+        Parameters
+        ----------
+        what
+            A name of the result.
+        make
+            Called with ``whole()``.
+        """
+        whole = self.whole()  # first: it takes the same lock
+        key = (*(shard.uid for shard in self.shards), what)
+        return cast(R, _kept(_made, _MADE_LIMIT, key, lambda: make(whole)))
 
     def take(self, rows: Vector) -> Vector:
         """Return the rows of the given numbers, reading only the shards that hold them."""
@@ -260,6 +277,21 @@ class RowShards:
             here = home == shard
             out[here] = self.shards[shard].get()[rows[here] - self.offsets[shard]]
         return out
+
+
+def _kept(
+    cache: "OrderedDict[tuple[str, ...], Any]",
+    limit: int,
+    key: tuple[str, ...],
+    make: Callable[[], Any],
+) -> Any:
+    """Return a value of a cache, made where it is not there; the oldest ones go."""
+    with _joining:
+        if key not in cache:
+            cache[key] = make()
+            while len(cache) > limit:
+                cache.popitem(last=False)
+        return cache[key]
 
 
 def as_array(value: Array) -> Vector:

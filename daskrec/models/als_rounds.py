@@ -8,6 +8,7 @@ costs only the tasks that it was at.
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -209,8 +210,13 @@ def _solve_there(
     matrix = transpose.matrix_of(part)
     found = _solve_on_gpu(matrix, fixed, gram, rule, out)
     if found is None:
-        compact, factors = _needed(matrix, fixed)
-        rule.solve(compact, factors, gram, None, out)
+        if fixed.nbytes <= config.get_bytes("share-limit"):
+            turned = partial(rotate, gram=gram)
+            rotated = fixed.made("rotated", turned) if rule.exact else None
+            rule.solve(matrix, fixed.whole(), gram, rotated, out)
+        else:
+            compact, factors = _needed(matrix, fixed)
+            rule.solve(compact, factors, gram, None, out)
         found = gramian(out)
     return Shared.stored(out, folder), found
 
@@ -226,9 +232,7 @@ def _solve_on_gpu(
 
 
 def _needed(matrix: Csr, fixed: RowShards) -> tuple[Csr, Vector]:
-    """Return the factors as one array, or only the rows that a block needs."""
-    if fixed.nbytes <= config.get_bytes("share-limit"):
-        return matrix, fixed.whole()
+    """Return the factors that a block needs, and the block with their numbers for columns."""
     columns, indices = np.unique(matrix.indices, return_inverse=True)
     compact = Csr(matrix.indptr, indices.astype(np.int32), matrix.data, len(columns))
     return compact, fixed.take(columns)

@@ -5,8 +5,8 @@ from statistics import median
 from typing import Any, TypeAlias
 
 from benchmarks.report import Table
-from benchmarks.suite.growth import growth
-from benchmarks.suite.scaling_plan import LARGEST, MODELS, SIZES
+from benchmarks.scaling.growth import growth
+from benchmarks.scaling.plan import LARGEST, MODELS, SIZES
 
 Record: TypeAlias = Mapping[str, Any]
 _SPEEDUP, _ON_TWO = 1.8, ("als", "knn", "slim")

@@ -11,8 +11,8 @@ from statistics import median
 from typing import Any, TypeAlias
 
 from benchmarks.report import Table
-from benchmarks.suite.scaling_plan import SIZES
-from benchmarks.suite.scaling_tables import Record, machine_costs, seconds
+from benchmarks.scaling.plan import SIZES
+from benchmarks.scaling.tables import Record, machine_costs, seconds
 
 Sizes: TypeAlias = Mapping[str, float]
 ROWS, USERS, ITEMS, WORKERS = 1e9, 1e7, 3e5, 64

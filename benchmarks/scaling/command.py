@@ -13,12 +13,13 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.engines import launch
-from benchmarks.suite import extrapolate, page, scaling_plan, scaling_tables
+from benchmarks.scaling import extrapolate, plan, tables
+from benchmarks.scaling.plan import LARGEST, MODELS, SIZES
+from benchmarks.suite import page
 from benchmarks.suite.options import OUT, base_parser
-from benchmarks.suite.scaling_plan import LARGEST, MODELS, SIZES
 
 NAME = "scaling"
-_MODULE = "benchmarks.suite.scaling_job"
+_MODULE = "benchmarks.scaling.job"
 _COSTS = "costs"  # the job that measures the machine, whatever the model
 
 
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> int:
     facts = machine.facts()
     out = options.out.resolve() / NAME
     (out / "logs").mkdir(parents=True, exist_ok=True)
-    sizes = {size: scaling_plan.write_log(out / "logs", size) for size in options.sizes}
+    sizes = {size: plan.write_log(out / "logs", size) for size in options.sizes}
     records = [
         record
         for key in options.model or MODELS
@@ -37,18 +38,18 @@ def main(arguments: list[str]) -> int:
     ]
     if "2" in options.mode:
         records.append({"model": _COSTS, "size": "", "mode": _COSTS, **_machine(options, out)})
-    tables = [
-        scaling_tables.sizes(sizes),
-        scaling_tables.costs(records),
-        scaling_tables.exponents(records),
-        scaling_tables.two_workers(records),
-        scaling_tables.overhead(records),
+    found = [
+        tables.sizes(sizes),
+        tables.costs(records),
+        tables.exponents(records),
+        tables.two_workers(records),
+        tables.overhead(records),
         extrapolate.table(records, facts),
     ]
-    for table in tables:
+    for table in found:
         print(f"\n{table}", flush=True)
-    page.write(out, "How cost grows", facts, tables)
-    return 0 if all(table.passed for table in tables) or options.no_fail else 1
+    page.write(out, "How cost grows", facts, found)
+    return 0 if all(table.passed for table in found) or options.no_fail else 1
 
 
 def _measure(
@@ -79,7 +80,7 @@ def _run(options: Namespace, key: str, size: str, mode: str, out: Path) -> dict[
     }
     if mode == "1" and model.fewer is not None:
         job["fewer"] = dict(model.fewer)
-    scaling_plan.write_log(logs, SIZES[0])
+    plan.write_log(logs, SIZES[0])
     return _launch(options, job, out, f"{size}/{key}-{mode}")
 
 

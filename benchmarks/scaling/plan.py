@@ -70,7 +70,7 @@ class Model:
         return "path" if self.longest == LARGEST else "direct"
 
     def modes(self, size: str) -> list[str]:
-        """Return the modes that a size is run in; see ``scaling_job``."""
+        """Return the modes that a size is run in; see ``job``."""
         if size == LARGEST:
             return ["path", "2"]
         workers = ["1", "2"] if float(size) <= float(self.spread) else []

@@ -1,4 +1,4 @@
-"""What a job of the scaling table runs: ``python -m benchmarks.suite.scaling_job JOB``.
+"""What a job of the scaling table runs: ``python -m benchmarks.scaling.job JOB``.
 
 A fresh process that warms up on a short log in the mode of the job, then fits and predicts on the
 long one. Prints nothing; ``result.json`` comes beside the job, and grows with each round.
@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks.engines.clock import timed
-from benchmarks.suite import scaling_cluster
+from benchmarks.scaling import cluster
 
 K = 10
 
@@ -29,12 +29,12 @@ def main(path: str) -> None:
     target = Path(path).parent / "result.json"
     mode = job["mode"]
     if mode == "costs":
-        with scaling_cluster.workers(2) as client:
-            target.write_text(json.dumps({"costs": scaling_cluster.costs(client)}))
+        with cluster.workers(2) as client:
+            target.write_text(json.dumps({"costs": cluster.costs(client)}))
     elif mode == "dask":
         _in_turns(job, target)
     elif mode.isdigit():
-        with scaling_cluster.workers(int(mode)) as client:
+        with cluster.workers(int(mode)) as client:
             _rounds(job, target, client)
     else:
         _rounds(job, target, None)
@@ -49,7 +49,7 @@ def _rounds(job: dict[str, Any], target: Path, client: Any) -> None:
     while _goes_on(job, result["rounds"], begin):
         result["rounds"].append(_one(job, frame, job.get("users"), client))
         if client is not None:
-            result["worker_peak"] = scaling_cluster.peak(client)
+            result["worker_peak"] = cluster.peak(client)
         target.write_text(json.dumps(result))
     if job.get("fewer"):
         less = {**job, "params": {**job["params"], **job["fewer"]}}
@@ -105,7 +105,7 @@ def _model(job: dict[str, Any]) -> Any:
 
 
 def _moved(client: Any) -> dict[str, float]:
-    return {} if client is None else scaling_cluster.moved(client)
+    return {} if client is None else cluster.moved(client)
 
 
 def _rows(lists: Any) -> int:
