@@ -84,7 +84,8 @@ def test_two_workers_are_compared_on_the_longest_log() -> None:
         ]
     ]  # fmt: skip
     table = tables.two_workers([*runs, MACHINE])
-    assert [row[:2] + row[4:6] for row in table.rows] == [["`knn`", "1e7", "2.00", "2.00"]]
+    assert [row[:2] + row[6:8] for row in table.rows] == [["`knn`", "1e7", "2.00", "2.00"]]
+    assert table.rows[0][2:6] == ["10.00, 10.00", "5.00, 5.00", "10.00, 10.00", "5.00, 5.00"]
     assert table.passed
     assert any("1.90 times" in note for note in table.notes)
     runs[-1] = record("knn", "1e7", "2", 8.0)

@@ -22,6 +22,10 @@ def seconds(record: Record, part: str) -> float:
     return float(median(one[part]["wall"] for one in record["rounds"]))
 
 
+def _cpu(record: Record, part: str) -> float:
+    return float(median(one[part]["cpu"] for one in record["rounds"]))
+
+
 def sizes(found: Mapping[str, Mapping[str, float]]) -> Table:
     """Return the table of the logs."""
     columns = ["log", "rows", "users", "items", "sum of squared lengths of histories", ""]
@@ -135,8 +139,8 @@ def two_workers(records: Sequence[Record]) -> Table:
     """Return what two workers gain over one."""
     table = Table(
         "scaling: two workers against one",
-        ["model", "rows", "one: fit, predict, s", "two: fit, predict, s", "fit, times",
-         "predict, times", "goal", ""],
+        ["model", "rows", "one: fit, predict, s", "two: fit, predict, s", "CPU of one, s",
+         "CPU of two, s", "fit, times", "predict, times", "goal", ""],
     )  # fmt: skip
     for key in MODELS:
         size = _longest(records, key, ("1", "2"))
@@ -149,12 +153,17 @@ def two_workers(records: Sequence[Record]) -> Table:
                  if ours]  # fmt: skip
         passed = all(gains[part] >= _SPEEDUP for part in asked) if asked else None
         shown = [", ".join(f"{times[part][n]:.2f}" for part in _PARTS) for n in (0, 1)]
-        cells = [f"`{key}`", size, *shown, *(f"{gain:.2f}" for gain in gains.values())]
+        used = [", ".join(f"{_cpu(record, part):.2f}" for part in _PARTS) for record in (one, two)]
+        cells = [f"`{key}`", size, *shown, *used, *(f"{gain:.2f}" for gain in gains.values())]
         goal = ", ".join(f"{part} ≥ {_SPEEDUP:g}" for part in asked)
         table.add([*cells, goal], {"model": key, "log": size, **gains}, passed)
     table.notes.append(
         "The longest log that a model ran on with both, one thread a worker, in BLAS too. "
-        f"The lists of `{_TOP_K}` are the top-k of the goal."
+        f"The lists of `{_TOP_K}` are the top-k of the goal. CPU is of a fit and of a predict, "
+        "that of the client and of the scheduler among it: where there are no more cores than "
+        "workers, these two take from what two workers have, and what one worker leaves free "
+        "serves them. More CPU with two is what they take from each other's caches and memory, "
+        "and what each of them makes for itself."
     )
     measured = machine_costs(records)
     if measured is not None:
