@@ -1,6 +1,7 @@
 """How cost grows: exponents, gains and forecasts from made-up records, and a tiny run."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ def test_two_workers_are_compared_on_the_longest_log() -> None:
     table = tables.two_workers([*runs, MACHINE])
     assert [row[:2] + row[6:8] for row in table.rows] == [["`knn`", "1e7", "2.00", "2.00"]]
     assert table.rows[0][2:6] == ["10.00, 10.00", "5.00, 5.00", "10.00, 10.00", "5.00, 5.00"]
+    bound = 2.0 * (os.cpu_count() or 1)
+    assert table.rows[0][8] == f"{bound:.2f}, {bound:.2f}"
     assert table.passed
     assert any("1.90 times" in note for note in table.notes)
     runs[-1] = record("knn", "1e7", "2", 8.0)

@@ -18,7 +18,9 @@ def fit(log: Any, job: dict[str, Any]) -> Any:
     """Return the weights of all items, a sparse matrix."""
     columns, threads = sp.csc_matrix(log, dtype=np.float64), job["threads"]
     parts = np.array_split(np.arange(columns.shape[1]), threads)
-    solved = Parallel(threads)(delayed(_columns)(columns, part, job["params"]) for part in parts)
+    # Arrays are written to below: joblib would map larger ones, to read only.
+    solve = Parallel(threads, max_nbytes=None)
+    solved = solve(delayed(_columns)(columns, part, job["params"]) for part in parts)
     return sp.hstack(solved).tocsc()
 
 
