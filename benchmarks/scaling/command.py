@@ -20,7 +20,7 @@ from benchmarks.suite.options import OUT, base_parser
 
 NAME = "scaling"
 _MODULE = "benchmarks.scaling.job"
-_TURNS = {"dask": 3}  # differences of few per cent want more rounds than seconds do
+_TURNS = 3  # a difference of few per cent wants so many times the rounds of a time
 _COSTS = "costs"  # the job that measures the machine, whatever the model
 
 
@@ -76,7 +76,7 @@ def _run(options: Namespace, key: str, size: str, mode: str, out: Path) -> dict[
         "log": str(logs / size),
         "warm": str(logs / SIZES[0]),
         "users": model.asked.get(size),
-        "rounds": 1 if size == LARGEST else options.rounds * _TURNS.get(mode, 1),
+        "rounds": 1 if size == LARGEST else options.rounds * (_TURNS if mode == "dask" else 1),
         "budget": options.budget,
     }
     if mode == "1" and model.fewer is not None:

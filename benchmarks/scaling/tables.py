@@ -19,13 +19,9 @@ _PARTS = ("fit", "predict")
 _TICK = 0.01  # seconds: CPU is counted in these
 
 
-def seconds(record: Record, part: str) -> float:
-    """Return the median seconds of ``fit`` or ``predict`` of a record."""
-    return float(median(one[part]["wall"] for one in record["rounds"]))
-
-
-def _cpu(record: Record, part: str) -> float:
-    return float(median(one[part]["cpu"] for one in record["rounds"]))
+def seconds(record: Record, part: str, clock: str = "wall") -> float:
+    """Return the median seconds, ``wall`` or ``cpu``, of ``fit`` or ``predict`` of a record."""
+    return float(median(one[part][clock] for one in record["rounds"]))
 
 
 def sizes(found: Mapping[str, Mapping[str, float]]) -> Table:
@@ -155,11 +151,15 @@ def two_workers(records: Sequence[Record]) -> Table:
         asked = [part for part, ours in zip(_PARTS, (key in _ON_TWO, key == _TOP_K), strict=True)
                  if ours]  # fmt: skip
         passed = all(gains[part] >= _SPEEDUP for part in asked) if asked else None
-        shown = [", ".join(f"{times[part][n]:.2f}" for part in _PARTS) for n in (0, 1)]
-        used = [", ".join(f"{_cpu(record, part):.2f}" for part in _PARTS) for record in (one, two)]
-        busy = {part: max(_cpu(two, part), _TICK) / cores for part in _PARTS}
-        cells = [f"`{key}`", size, *shown, *used, *(f"{gain:.2f}" for gain in gains.values())]
-        cells.append(", ".join(f"{times[part][0] / busy[part]:.2f}" for part in _PARTS))
+        used = {part: (seconds(one, part, "cpu"), seconds(two, part, "cpu")) for part in _PARTS}
+        shown = [
+            ", ".join(f"{both[part][n]:.2f}" for part in _PARTS)
+            for both in (times, used)
+            for n in (0, 1)
+        ]
+        most = [cores * times[part][0] / max(used[part][1], _TICK) for part in _PARTS]
+        cells = [f"`{key}`", size, *shown, *(f"{gain:.2f}" for gain in gains.values())]
+        cells.append(", ".join(f"{bound:.2f}" for bound in most))
         goal = ", ".join(f"{part} ≥ {_SPEEDUP:g}" for part in asked)
         table.add([*cells, goal], {"model": key, "log": size, **gains}, passed)
     table.notes.append(
