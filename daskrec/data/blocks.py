@@ -73,6 +73,12 @@ class UserBlock:
     def __len__(self) -> int:
         return len(self.user_ids)
 
+    def __sizeof__(self) -> int:
+        """Return the bytes of all that it is made of, as ``Csr`` does."""
+        mine = self.user_ids.__sizeof__() + self.matrix.__sizeof__()
+        mine += int(self.repeats.nbytes + self.sequence.nbytes)
+        return object.__sizeof__(self) + mine
+
     @property
     def row_count(self) -> int:
         """Number of log rows."""

@@ -45,6 +45,11 @@ class Ids:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __sizeof__(self) -> int:
+        """Return the bytes of the ids and of their table too, as ``Csr`` does."""
+        table = 0 if self._table is None else self._table.nbytes
+        return object.__sizeof__(self) + int(self.values.nbytes) + int(table)
+
     def __getitem__(self, part: slice) -> "Ids":
         return Ids(self.values[part])
 

@@ -91,6 +91,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.users)
 
+    def __sizeof__(self) -> int:
+        """Return the bytes of the columns too, as ``Csr`` does."""
+        columns = (self.users, self.items, self.relevance, self.sessions, self.times)
+        mine = sum(column.nbytes for column in columns if column is not None)
+        return object.__sizeof__(self) + int(mine)
+
     def in_place(self) -> tuple[IdColumn, IdColumn, DeviceArray | None]:
         """Return users, items and relevance where they lie, which is on the host."""
         return HostColumn(self.users), HostColumn(self.items), self.relevance

@@ -37,6 +37,11 @@ class Csr:
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
+    def __sizeof__(self) -> int:
+        """Return the bytes of the arrays too: Dask places and spills results by them."""
+        mine = self.indptr.nbytes + self.indices.nbytes + self.data.nbytes
+        return object.__sizeof__(self) + int(mine)
+
     @property
     def nnz(self) -> int:
         """Number of entries."""

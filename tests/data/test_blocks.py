@@ -5,6 +5,7 @@ import pickle
 import dask
 import numpy as np
 import pytest
+from dask.sizeof import sizeof
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,15 @@ def test_the_example_of_the_module_holds():
     assert block.matrix.indices.tolist() == [0, 2, 2, 1]
     assert block.matrix.data.tolist() == [1, 1, 5, 1]
     assert block.repeats.tolist() == [1, 1, 2, 1]
+
+
+def test_dask_knows_the_bytes_of_blocks_and_of_slices():
+    users, items = np.repeat(np.arange(1_000), 20), np.tile(np.arange(20), 1_000)
+    block = make_block(Ids(np.arange(1_000)), users, items, np.ones(20_000, dtype=np.float32), 20)
+    arrays = block.to_arrays().values()
+    assert sizeof(block) == pytest.approx(sum(array.nbytes for array in arrays), abs=1_000)
+    assert sizeof(block.users(0, 100)) == pytest.approx(sizeof(block) / 10, abs=1_000)
+    assert sizeof([block.matrix] * 3) == pytest.approx(3 * sizeof(block.matrix), abs=1_000)
 
 
 @settings(max_examples=40, deadline=None)
