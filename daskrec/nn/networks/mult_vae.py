@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from daskrec.nn.networks.draws import Noise, generator, lanes, normal_rows, unit, words
 from daskrec.nn.networks.layers import dense, linear
-from daskrec.nn.networks.softmax_loss import Buffers, row_sums, rows_of_entries, softmax_loss
+from daskrec.nn.networks.softmax_loss import row_sums, rows_of_entries, softmax_loss
 from daskrec.nn.networks.sparse_layer import SparseLinear
 
 __all__ = ["Activation", "MultVAENet", "Noise", "Rows"]
@@ -100,7 +100,6 @@ class MultVAENet(nn.Module):
         source = generator(seed, "mult_vae.weights")
         self.item_count, self.latent_dim = item_count, latent_dim
         self.dropout, self.activation, self.mixed = dropout, activation, mixed
-        self._tables = Buffers()
         self.encoder = nn.ModuleList(
             [
                 SparseLinear(item_count, hidden_dim, source),
@@ -189,10 +188,7 @@ class MultVAENet(nn.Module):
         hidden = self._activate(self._dense(self.decoder[0], latent))
         output = self._output
         likelihood = softmax_loss(
-            *(hidden, output.weight, output.bias),
-            *(rows.indptr, rows.indices, values),
-            mixed=self.mixed,
-            buffers=self._tables,
+            hidden, output.weight, output.bias, rows.indptr, rows.indices, values, mixed=self.mixed
         )
         loss = likelihood + anneal * divergence
         return loss, likelihood.detach(), divergence.detach()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-TILE_BYTES = {"cpu": 1 << 25, "cuda": 1 << 28}  # a tile of logits; a CPU keeps it in its cache
+TILE_BYTES = {"cpu": 1 << 25, "cuda": 1 << 28}  # a tile of logits: most of it in the cache of a CPU
 MIN_ROWS = 128  # of a tile however many items there are: the weights are read once a tile
 _ALIGNED = 32  # items: rows of a tile begin at multiples of 64 bytes, in bfloat16 too
 
@@ -35,40 +35,23 @@ def rows_of_entries(indptr: Tensor, entries: int) -> Tensor:
     return rows.repeat_interleave(indptr.diff(), output_size=entries)
 
 
-class Buffers:
-    """Two tables of a tile that serve batch after batch: new pages cost as much as a product.
+class _Tiles:
+    """The buffers and sums of one pass over a batch.
 
-    Rows are aligned: a product that writes others takes up to 1.4 times as long. What lies behind
-    the last item is minus infinity among logits and stays so, and 0 among shares.
+    Rows of a buffer are aligned: a product that writes others takes up to 1.4 times as long. What
+    lies behind the last item is minus infinity among logits and stays so, and 0 among shares.
     """
 
-    def __init__(self) -> None:
-        self._logits = self._shares = torch.empty(0, 0)
-
-    def take(self, rows: int, items: int, kind: torch.dtype, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of a type, and shares of the type of ``like``, both (rows, stride)."""
-        stride = -(-items // _ALIGNED) * _ALIGNED
-        held = self._logits, self._shares
-        known = [(one.shape[1], one.dtype, one.device) for one in held]
-        wanted = [(stride, one, like.device) for one in (kind, like.dtype)]
-        if known != wanted or len(self._logits) < rows:
-            self._logits = like.new_full((rows, stride), -torch.inf, dtype=kind)
-            self._shares = like.new_empty((rows, stride))
-        return self._logits[:rows], self._shares[:rows]
-
-
-class _Tiles:
-    """One pass over a batch."""
-
-    def __init__(
-        self, hidden: Tensor, weight: Tensor, bias: Tensor, mixed: bool, buffers: Buffers
-    ) -> None:
+    def __init__(self, hidden: Tensor, weight: Tensor, bias: Tensor, mixed: bool) -> None:
         self.items = weight.shape[0]
         self.rows = tile_rows(hidden.shape[0], self.items, hidden.device)
+        self.stride = -(-self.items // _ALIGNED) * _ALIGNED
+        shape = (self.rows, self.stride)
         self.kind = torch.bfloat16 if mixed else hidden.dtype
         self.hidden, self.weight = hidden.to(self.kind), weight.to(self.kind)
         self.bias = bias.to(self.kind)
-        self.logits, self.log_shares = buffers.take(self.rows, self.items, self.kind, hidden)
+        self.logits = torch.full(shape, -torch.inf, dtype=self.kind, device=hidden.device)
+        self.log_shares = torch.empty(shape, dtype=hidden.dtype, device=hidden.device)
 
     def score(self, start: int, stop: int) -> Tensor:
         """Fill the buffer with the log-softmax of users; return it, (users, stride)."""
@@ -122,15 +105,14 @@ class _SoftmaxLoss(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor,
-        indptr: Tensor, indices: Tensor, values: Tensor,
-        mixed: bool, buffers: Buffers, wanted: bool,
+        indptr: Tensor, indices: Tensor, values: Tensor, mixed: bool, wanted: bool,
     ) -> Tensor:  # fmt: skip
         """Return the likelihood of the users, and its gradient where ``wanted``."""
-        users, tiles = hidden.shape[0], _Tiles(hidden, weight, bias, mixed, buffers)
+        users, tiles = hidden.shape[0], _Tiles(hidden, weight, bias, mixed)
         totals, rows = row_sums(values, indptr), rows_of_entries(indptr, indices.numel())
         divisors = totals.clamp(min=torch.finfo(totals.dtype).tiny)  # of users without entries
         shares_of_entries = values / divisors.index_select(0, rows)
-        places = rows.remainder_(tiles.rows).mul_(tiles.logits.shape[1]).add_(indices)
+        places = rows.remainder_(tiles.rows).mul_(tiles.stride).add_(indices)
         gradients = _Gradients(tiles, weight, totals) if wanted else None
         loss = torch.zeros((), dtype=torch.float64, device=hidden.device)
         for start, stop, first, last in _cuts(indptr, users, tiles.rows):
@@ -154,13 +136,12 @@ class _SoftmaxLoss(torch.autograd.Function):
         made, ctx.gradients = ctx.gradients, None
         if made is None:
             raise RuntimeError("the gradient of this loss was used: compute the loss again")
-        return (*(part.mul_(upstream) for part in made), *[None] * 6)
+        return (*(part.mul_(upstream) for part in made), None, None, None, None, None)
 
 
 def softmax_loss(
     hidden: Tensor, weight: Tensor, bias: Tensor,
-    indptr: Tensor, indices: Tensor, values: Tensor,
-    *, mixed: bool = False, buffers: Buffers | None = None,
+    indptr: Tensor, indices: Tensor, values: Tensor, *, mixed: bool = False,
 ) -> Tensor:  # fmt: skip
     """Sum the multinomial negative log-likelihood of users over all items.
 
@@ -177,8 +158,6 @@ def softmax_loss(
         Items of a row differ; values are 0 or above.
     mixed
         Products in bfloat16, with the softmax and all sums over tiles in the type of ``hidden``.
-    buffers
-        Memory to use again, by one call at a time; None takes new memory.
 
     Returns
     -------
@@ -193,6 +172,6 @@ def softmax_loss(
     the gradient. The same on every run: nothing is added atomically.
     """
     wanted = torch.is_grad_enabled() and any(x.requires_grad for x in (hidden, weight, bias))
-    options = indptr, indices, values, mixed, buffers or Buffers(), wanted
+    options = indptr, indices, values, mixed, wanted
     result: Tensor = _SoftmaxLoss.apply(hidden, weight, bias, *options)  # type: ignore[no-untyped-call]
     return result

@@ -157,21 +157,13 @@ class Training:
         stops = plan.early_stopping is not None and waited >= plan.early_stopping
         state.finished = stops or state.epoch >= plan.epochs
         if waited == 0 and not state.finished:
-            self._hold_best()
+            self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         said = f"loss {loss:.4g}, validation {held:.4g}, {speed:,.0f}/s"
         step(0, f"{self.problem.label}: {said}")
         if self.group.rank == 0:  # on a worker there is no bar
             epoch = f"epoch {state.epoch} of {plan.epochs}"
             runtime.logger.info("%s, %s: %s", self.problem.label, epoch, said)
         self._keep()
-
-    def _hold_best(self) -> None:
-        """Copy the weights; into the memory of those before, which costs no new pages."""
-        weights = self.network.state_dict()
-        if self.best is None:
-            self.best = {name: tensor.detach().clone() for name, tensor in weights.items()}
-        for name, held in self.best.items():
-            held.copy_(weights[name])
 
     # ------------------------------------------------------------ checkpoints
 
