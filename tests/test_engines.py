@@ -132,3 +132,30 @@ def test_codes_are_of_the_positive_part(prepared: Path) -> None:
     assert len(frames["outcomes"]) == 3  # item 7 is nobody's
     assert frames["test"][["user_idx", "item_idx"]].to_numpy().tolist() == [[1, 0]]
     assert frames["features"].to_numpy().tolist() == [[1, 3], [0, 4]]
+
+
+def test_who_is_served_is_drawn_from_the_test_and_the_log_stays_whole(prepared: Path) -> None:
+    frames = {part: pd.read_parquet(prepared / f"{part}.parquet") for part in ("train", "test")}
+    frames["test"] = frames["train"].groupby("user_idx").head(2)
+    some = splits.drawn(frames, 4)
+    assert some["users"]["user_idx"].is_unique
+    assert len(some["users"]) == 4
+    assert set(some["test"]["user_idx"]) == set(some["users"]["user_idx"])
+    assert len(some["test"]) == 8
+    assert some["train"] is frames["train"]
+    assert set(splits.drawn(frames, 999)["users"]["user_idx"]) == set(frames["test"]["user_idx"])
+
+
+@pytest.mark.parametrize("served", [None, 4])
+def test_engines_serve_whom_they_are_told(
+    prepared: Path, tmp_path: Path, served: int | None
+) -> None:
+    if served is not None:
+        users = pd.DataFrame({"user_idx": range(served)})
+        users.to_parquet(prepared / "users.parquet")
+    more = {} if served is None else {"users": True}
+    work = tmp_path / "job"
+    found = launch.run(job(prepared, rounds=1, **more), Path(sys.executable), work, limit=120)
+    assert "error" not in found
+    lists = pd.read_parquet(work / "lists-0.parquet")
+    assert lists["user_idx"].nunique() == (served or 30)

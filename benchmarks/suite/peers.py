@@ -40,8 +40,8 @@ def compare(work: Runner, data: str) -> Table:
         for entry in peers:
             _add(table, family, entry, _measure(work, data, family, entry), first, data)
     table.notes.append(
-        f"{sizes['rows']:.0f} rows, {sizes['users']:.0f} users, {sizes['items']:.0f} items; the "
-        f"last {splits.SHARE:.0%} of each user are the test; lists of {K} for all users, what they "
+        f"{sizes['rows']:.0f} rows, {sizes['users']:.0f} users, {sizes['items']:.0f} items; "
+        f"{splits.told(data)}; lists of {K} for all users, what they "
         "had left out. Times is the library's seconds over ours. Load makes the form that a "
         "library takes, and is not in fit; ours makes its blocks in fit."
     )

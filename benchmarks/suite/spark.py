@@ -5,6 +5,9 @@ frames of pandas, and from frames of Spark through the adapter. Each job is a fr
 starts, warms up on a tenth of the users and then fits and predicts for all users, with clocks.
 """
 
+import argparse
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from benchmarks.report import Table
@@ -33,16 +36,24 @@ _COLUMNS = (
 
 def main(arguments: list[str]) -> int:
     """Run the comparison, print its tables and write its pages."""
-    return command.run(
-        NAME, "daskrec beside RePlay on Spark", _parser().parse_args(arguments), compare
-    )
+    options = _parser().parse_args(arguments)
+    more: dict[str, Any] = {}
+    if options.users is not None:
+        more = {
+            "prepare": partial(splits.prepare, served=options.users),
+            "split": f"data-{options.users}",
+        }
+    return command.run(NAME, "daskrec beside RePlay on Spark", options, compare, **more)
 
 
 def compare(work: Runner, data: str) -> Table:
     """Run the models of both on a data set."""
     folder, sizes = work.data(data)
     table = Table(f"spark: {data}", list(_COLUMNS))
+    served = work.options.users
     for pair in (BY_KEY[key] for key in work.options.model or BY_KEY):
+        if served is not None:  # goals are for lists of all
+            pair = replace(pair, goals=Goals())
         if pair.features and not (folder / "features.parquet").is_file():
             table.notes.append(f"{pair.key}: {data} has no features of users.")
             continue
@@ -51,16 +62,18 @@ def compare(work: Runner, data: str) -> Table:
         for engine in work.options.engine:
             _add(table, pair, _measure(work, data, pair, engine), first, data)
     table.notes.append(
-        f"{sizes['rows']:.0f} rows, {sizes['users']:.0f} users, {sizes['items']:.0f} items; the "
-        f"last {splits.SHARE:.0%} of each user are the test. Seconds are medians of rounds after a "
-        "warm-up, Spark's frames in its memory; CPU and memory are of all processes of a job, "
-        "JVM and workers of Python among them. Times is the original's seconds over ours."
+        f"{sizes['rows']:.0f} rows, {sizes['users']:.0f} users, {sizes['items']:.0f} items; "
+        f"{splits.told(data)}; lists for {'all' if served is None else served} users. Seconds are "
+        "medians of rounds after a warm-up, Spark's frames in its memory; CPU and memory are of "
+        "all processes of a job, JVM and workers of Python among them. Times is the original's "
+        "seconds over ours."
     )
     return table
 
 
 def _measure(work: Runner, data: str, pair: Pair, engine: str) -> Measured:
-    return measure(work, NAME, data, engine, pair.job(engine == ORIGINAL), K)
+    some = {} if work.options.users is None else {"users": True}
+    return measure(work, NAME, data, engine, pair.job(engine == ORIGINAL), K, **some)
 
 
 def _add(table: Table, pair: Pair, found: Measured, first: Measured | None, data: str) -> None:
@@ -128,4 +141,17 @@ def _parser() -> Any:
     made.add_argument(
         "--engine", nargs="+", choices=OURS, default=list(OURS), help="of ours (default both)"
     )
+    made.add_argument(
+        "--users",
+        type=_one_or_more,
+        metavar="N",
+        help="lists for N users of the test (default all users)",
+    )
     return made
+
+
+def _one_or_more(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least one")
+    return value

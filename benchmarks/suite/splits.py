@@ -2,8 +2,9 @@
 
 ``train.parquet`` has positive interactions (relevance 1), ``outcomes.parquet`` the negative ones
 of the same time too (relevance 0), ``test.parquet`` what is to be found, ``features.parquet``
-numbers of users, where the data set has them. Times are places in the order of a user, so that no
-two are equal. ``warm/`` holds the same of a tenth of the users.
+numbers of users, where the data set has them, and ``users.parquet`` who gets lists, where only some
+do. Times are places in the order of a user, so that no two are equal. ``warm/`` holds the same of a
+tenth of the users.
 """
 
 import json
@@ -23,7 +24,9 @@ _WARM_EVERY = 10
 Frames: TypeAlias = dict[str, pd.DataFrame]
 
 
-def prepare(name: str, source: Path, target: Path) -> dict[str, float]:
+def prepare(
+    name: str, source: Path, target: Path, *, served: int | None = None
+) -> dict[str, float]:
     """Write a data set for engines, where it is not there yet; return its sizes.
 
     Parameters
@@ -34,11 +37,17 @@ def prepare(name: str, source: Path, target: Path) -> dict[str, float]:
         The folder of data sets.
     target
         The folder for the files.
+    served
+        How many users of the test get lists, drawn at random; None is all. Models learn from
+        everybody all the same.
     """
 
     def parts() -> dict[str, Frames]:
         frames = SETS[name](source)
-        return {"": frames, "warm": _part(frames)}
+        warm = _part(frames)
+        if served is None:
+            return {"": frames, "warm": warm}
+        return {"": drawn(frames, served), "warm": drawn(warm, -(-served // _WARM_EVERY))}
 
     return kept(target, parts)
 
@@ -98,6 +107,15 @@ SETS: Mapping[str, Callable[[Path], Frames]] = {
 }
 
 
+def told(name: str) -> str:
+    """Return how a data set is split, in words."""
+    return (
+        "the published split"
+        if name == "gowalla"
+        else f"the last {SHARE:.0%} of each user are the test"
+    )
+
+
 def coded(outcomes: pd.DataFrame, test: pd.DataFrame, features: pd.DataFrame | None) -> Frames:
     """Give users and items of a training log codes, and leave out of the others what it has not.
 
@@ -128,6 +146,18 @@ def _part(frames: Frames) -> Frames:
         frames[name][frames[name][USER] % _WARM_EVERY == 0] for name in ("outcomes", "test")
     )
     return coded(outcomes, test, frames.get("features"))
+
+
+def drawn(frames: Frames, served: int) -> Frames:
+    """Draw users of the test who get lists; the test is then theirs alone."""
+    test = frames["test"]
+    users = np.sort(test[USER].unique())
+    chosen = np.random.default_rng(0).permutation(users)[:served]
+    return {
+        **frames,
+        "test": test[test[USER].isin(chosen)].reset_index(drop=True),
+        "users": pd.DataFrame({USER: np.sort(chosen)}),
+    }
 
 
 def write(frames: Frames, folder: Path) -> None:
